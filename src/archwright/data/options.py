@@ -1,0 +1,160 @@
+"""What a user may say about data besides where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from archwright.errors import DataError, UnknownNameError
+
+__all__ = ["LoadOptions", "Progress"]
+
+Progress = Callable[[str, int, int | None], None]
+"""Called while downloading with the file name, the bytes so far and the total if known."""
+
+_TASKS = ("classification", "regression")
+_SCALINGS = ("auto", "standard", "log")
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """Every keyword of `load` and `check`.
+
+    Args:
+        target: Label column by name or by position (negative from the end); several make a
+            regression with several outputs.
+        task: "classification" or "regression"; inferred from the labels if `None`.
+        validation: Fraction of all rows for the validation split; of the remaining rows where the
+            source brings its own test split.
+        test: Fraction of all rows for the test split; 0 leaves it out. Not used where the source
+            or `test_source` brings one.
+        seed: Which rows go into which split.
+        test_source: Data of the same form that become the test split.
+        delimiter: Separator of a delimited file; found out if `None`.
+        encoding: Text encoding of a delimited file; UTF-8 (or what its byte order mark says) if
+            `None`.
+        header: Whether the first line names the columns; `None` finds out.
+        decimal: Decimal mark of a delimited file, "." or ","; found out if `None`.
+        categorical: Columns to read as categories although they look like numbers.
+        drop: Columns to leave out.
+        numeric: Scaling of numeric columns: "standard" centres and scales, "log" compresses long
+            tails first, "auto" does so only for columns that have them.
+        max_levels: Most levels of one category that get a feature of their own.
+        image_size: Height and width to which images are resized; one number means a square.
+        data_dir: Folder of the known public sets; the cache of this user if `None`.
+        device: Where the tensors live.
+        progress: Told about downloads.
+    """
+
+    target: str | int | tuple[str | int, ...] | None = None
+    task: str | None = None
+    validation: float = 0.2
+    test: float = 0.2
+    seed: int = 0
+    test_source: Any = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
+    decimal: str | None = None
+    categorical: tuple[str | int, ...] = ()
+    drop: tuple[str | int, ...] = ()
+    numeric: str = "auto"
+    max_levels: int = 64
+    image_size: int | tuple[int, int] | None = None
+    data_dir: str | Path | None = None
+    device: str = "cpu"
+    progress: Progress | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.task is not None and self.task not in _TASKS:
+            raise UnknownNameError("task", self.task, _TASKS)
+        if self.numeric not in _SCALINGS:
+            raise UnknownNameError("scaling of numeric columns", self.numeric, _SCALINGS)
+        if self.decimal not in (None, ".", ","):
+            raise UnknownNameError("decimal mark", self.decimal, (".", ","))
+        if self.header not in (None, True, False):
+            raise DataError(f"header must be True, False or None; got {self.header!r}")
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise DataError(f"delimiter must be one character; got {self.delimiter!r}")
+        if self.max_levels < 2:
+            raise DataError(f"max_levels must be at least 2; got {self.max_levels!r}")
+        self._check_fractions()
+        self._check_image_size()
+
+    def _check_fractions(self) -> None:
+        if not 0 < self.validation < 1:
+            raise DataError(f"validation must be a fraction in (0, 1); got {self.validation!r}")
+        if not 0 <= self.test < 1:
+            raise DataError(f"test must be a fraction in [0, 1); got {self.test!r}")
+        if self.validation + self.test >= 1:
+            raise DataError(
+                "validation and test together must leave rows to train on; "
+                f"got {self.validation!r} + {self.test!r}"
+            )
+
+    def _check_image_size(self) -> None:
+        if self.image_size is None:
+            return
+        if self.height_and_width() is None or min(self.height_and_width() or (0,)) < 1:
+            raise DataError(
+                f"image_size must be one or two whole numbers from 1; got {self.image_size!r}"
+            )
+
+    def height_and_width(self) -> tuple[int, int] | None:
+        """Return `image_size` as two numbers, or `None` if it is not set (or not understood)."""
+        size = self.image_size
+        if isinstance(size, int):
+            return (size, size)
+        if isinstance(size, tuple) and len(size) == 2 and all(isinstance(s, int) for s in size):
+            return size
+        return None
+
+    @property
+    def targets(self) -> tuple[str | int, ...]:
+        """The label columns as given, as a tuple."""
+        if self.target is None:
+            return ()
+        return self.target if isinstance(self.target, tuple) else (self.target,)
+
+    @classmethod
+    def of(cls, options: LoadOptions | None, keywords: Mapping[str, Any]) -> LoadOptions:
+        """Return `options` with the keywords put in.
+
+        Raises:
+            UnknownNameError: If a keyword is none of the fields.
+            DataError: If a value is not allowed.
+        """
+        names = [item.name for item in fields(cls)]
+        for keyword in keywords:
+            if keyword not in names:
+                raise UnknownNameError("data option", keyword, names)
+        values = {name: _plain(name, value) for name, value in keywords.items()}
+        return replace(options or cls(), **values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults and can be written as JSON."""
+        data: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.compare and value != item.default:
+                data[item.name] = _json(item.name, value)
+        return data
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Accept lists for tuples and the words of a command line for switches."""
+    if name == "header" and value == "infer":
+        return None
+    if name in ("categorical", "drop") and isinstance(value, str | int):
+        return (value,)
+    if isinstance(value, list) and name in ("target", "categorical", "drop", "image_size"):
+        return tuple(value)
+    return value
+
+
+def _json(name: str, value: Any) -> Any:
+    if isinstance(value, Path) or name in ("test_source", "data_dir"):
+        return str(Path(value).expanduser().absolute())
+    return list(value) if isinstance(value, tuple) else value
