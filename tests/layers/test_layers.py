@@ -66,8 +66,6 @@ AT_HOME = {"ray": ("run/ray.py",), "typer": ("cli/",)}
 # What a room may import from outside, where the table says so.
 OUTSIDE = {"space": {"numpy"}}
 
-# Used where somebody has installed it, never asked for.
-WELCOME = {"pysqlite3"}
 IMPORT_NAMES = {"scikit-learn": "sklearn", "pillow": "PIL"}
 
 _LAZY_TARGET = re.compile(r"(archwright(?:\.\w+)+):\w+")
@@ -189,7 +187,7 @@ def test_outside_packages_are_declared() -> None:
     extras = project["optional-dependencies"]
     listed = [*project["dependencies"], *(name for extra in extras.values() for name in extra)]
     names = [re.match(r"[\w.-]+", line)[0].lower() for line in listed]
-    known = {IMPORT_NAMES.get(name, name) for name in names} | WELCOME
+    known = {IMPORT_NAMES.get(name, name) for name in names}
     used = {edge.imported for edge in all_imports(source_files()) if not edge.inside}
     assert used - sys.stdlib_module_names - known == set()
 
