@@ -1,0 +1,329 @@
+"""One training step of a dense network as a list of calls on buffers made beforehand.
+
+Batches lie by feature, `(features, batch)`: products are then as fast for odd widths as for round
+ones, because the batch is the axis that the processor's vectors run along. With x the input of a
+layer, y its output and d for the derivative of the loss, the backward passes are
+
+    linear               y = W x + b                 dW = dy x', db = sum(dy), dx = W' dy
+    cross-entropy        -sum(t log p)               dz = sum(t) p - t, for each row of the batch
+    squared error        mean((z - t)**2)            dz = 2 (z - t) / (batch * outputs)
+    batch normalisation  y = gain (x - mean) r + shift, r = 1 / deviation, n = (x - mean) r
+                         dx = gain r (dy - mean(dy) - n mean(dy n))
+
+([Ioffe2015batch]_ for the last). The gradient of the input of the first layer is never formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from archwright.errors import EvaluationError
+from archwright.train.flat import Flat
+from archwright.train.loss import Loss
+from archwright.train.streams import dropout_mask
+
+__all__ = ["LAYERS", "Program"]
+
+Call = Callable[[], object]
+
+_gelu_forward = torch.ops.aten.gelu.out
+_silu_forward = torch.ops.aten.silu.out
+_relu_backward = torch.ops.aten.threshold_backward.grad_input
+_gelu_backward = torch.ops.aten.gelu_backward.grad_input
+_silu_backward = torch.ops.aten.silu_backward.grad_input
+_tanh_backward = torch.ops.aten.tanh_backward.grad_input
+
+
+@dataclass
+class _Value:
+    """Something computed on the way: its buffer and the buffer of its gradient.
+
+    Args:
+        data: `(features, batch)`.
+        gradient: Of the same shape.
+        wanted: Whether any weight below depends on it; if not, the gradient is never formed.
+        kept: Whether the backward pass of the layer that made it reads `data` again, so that the
+            next layer must not work in place.
+    """
+
+    data: Tensor
+    gradient: Tensor
+    wanted: bool = True
+    kept: bool = False
+
+
+class Program:
+    """The step of one network for one number of rows.
+
+    Args:
+        layers: Modules of the types in `LAYERS`, the last one linear.
+        inputs: Of the training split, `(rows, features)`; gives width and type.
+        rows: Rows in a batch.
+        flat: Holds the gradients.
+        loss: What to minimise.
+        rng: Draws dropout.
+    """
+
+    def __init__(
+        self,
+        layers: list[nn.Module],
+        inputs: Tensor,
+        rows: int,
+        *,
+        flat: Flat,
+        loss: Loss,
+        rng: torch.Generator,
+    ) -> None:
+        self.flat, self.rows, self.rng = flat, rows, rng
+        self._forward: list[Call] = []
+        self._backward: list[Call] = []  # in the order of running
+        self._batch = inputs.new_empty(rows, inputs.shape[1])
+        value = _Value(self._batch.t(), torch.empty_like(self._batch).t(), wanted=False)
+        for layer in layers:
+            value = LAYERS[type(layer)](self, layer, value)
+        head = _Squares if not loss.task.is_classification else _CrossEntropy
+        self._head = head(value, loss)
+
+    def run(self, inputs: Tensor, targets: Tensor, rows: Tensor, loss: Tensor) -> None:
+        """Compute the loss and all gradients for some rows of a split."""
+        torch.index_select(inputs, 0, rows, out=self._batch)
+        for call in self._forward:
+            call()
+        self._head.run(targets, rows, loss)
+        for call in self._backward:
+            call()
+
+    def add(self, forward: list[Call], backward: list[Call]) -> None:
+        """Append the calls of a layer; backward passes run in the opposite order of layers."""
+        self._forward += forward
+        self._backward[:0] = backward
+
+    def new_value(self, features: int, like: _Value) -> _Value:
+        """Return fresh buffers, `(features, batch)`."""
+        data = like.data.new_empty(features, self.rows)
+        return _Value(data, torch.empty_like(data))
+
+    def gradient(self, parameter: Tensor) -> Tensor:
+        """Return where the gradient of a parameter goes."""
+        return self.flat.gradient_of(parameter)
+
+
+# -- layers: each binds its calls and returns its output ------------------------------------------
+
+
+def _linear(program: Program, layer: nn.Module, x: _Value) -> _Value:
+    assert isinstance(layer, nn.Linear)
+    weight = layer.weight.detach()  # (outputs, inputs)
+    y = program.new_value(layer.out_features, x)
+    dy = y.gradient
+    forward: list[Call] = [partial(torch.mm, weight, x.data, out=y.data)]
+    backward: list[Call] = [
+        partial(torch.mm, dy, x.data.t(), out=program.gradient(layer.weight)),
+    ]
+    if layer.bias is not None:
+        ones = x.data.new_ones(program.rows)
+        forward.append(partial(y.data.add_, layer.bias.detach()[:, None]))
+        backward.append(partial(torch.mv, dy, ones, out=program.gradient(layer.bias)))
+    if x.wanted:
+        backward.append(partial(torch.mm, weight.t(), dy, out=x.gradient))
+    program.add(forward, backward)
+    return y
+
+
+def _relu(program: Program, layer: nn.Module, x: _Value) -> _Value:
+    if x.kept:
+        y = program.new_value(len(x.data), x).data
+        forward: Call = partial(torch.clamp_min, x.data, 0, out=y)
+    else:
+        y = x.data
+        forward = partial(torch.relu_, y)
+    backward = partial(_relu_backward, x.gradient, y, 0, grad_input=x.gradient)
+    program.add([forward], [backward] if x.wanted else [])
+    return _Value(y, x.gradient, x.wanted, kept=True)
+
+
+def _tanh(program: Program, layer: nn.Module, x: _Value) -> _Value:
+    y = program.new_value(len(x.data), x).data if x.kept else x.data
+    forward = partial(torch.tanh, x.data, out=y)
+    backward = partial(_tanh_backward, x.gradient, y, grad_input=x.gradient)
+    program.add([forward], [backward] if x.wanted else [])
+    return _Value(y, x.gradient, x.wanted, kept=True)
+
+
+def _gelu(program: Program, layer: nn.Module, x: _Value) -> _Value:
+    assert isinstance(layer, nn.GELU)
+    kind = layer.approximate
+    y = program.new_value(len(x.data), x).data
+    forward = partial(_gelu_forward, x.data, approximate=kind, out=y)
+    backward = partial(_gelu_backward, x.gradient, x.data, approximate=kind, grad_input=x.gradient)
+    program.add([forward], [backward] if x.wanted else [])
+    return _Value(y, x.gradient, x.wanted)
+
+
+def _silu(program: Program, layer: nn.Module, x: _Value) -> _Value:
+    y = program.new_value(len(x.data), x).data
+    forward = partial(_silu_forward, x.data, out=y)
+    backward = partial(_silu_backward, x.gradient, x.data, grad_input=x.gradient)
+    program.add([forward], [backward] if x.wanted else [])
+    return _Value(y, x.gradient, x.wanted)
+
+
+def _dropout(program: Program, layer: nn.Module, x: _Value) -> _Value:
+    assert isinstance(layer, nn.Dropout)
+    p = layer.p
+    if p == 0:
+        return x
+    y = program.new_value(len(x.data), x).data
+    mask = torch.empty_like(y)
+
+    def forward() -> None:
+        dropout_mask(mask, p, program.rng)
+        torch.mul(x.data, mask, out=y)
+
+    program.add([forward], [partial(x.gradient.mul_, mask)] if x.wanted else [])
+    return _Value(y, x.gradient, x.wanted)
+
+
+def _batch_norm(program: Program, layer: nn.Module, x: _Value) -> _Value:
+    assert isinstance(layer, nn.BatchNorm1d)
+    if program.rows < 2:
+        raise EvaluationError(
+            "batch normalisation needs at least 2 training rows to train on; got 1",
+            status="invalid",
+        )
+    gain, shift = layer.weight.detach()[:, None], layer.bias.detach()[:, None]
+    d_gain, d_shift = program.gradient(layer.weight), program.gradient(layer.bias)
+    running_mean, running_var = layer.running_mean, layer.running_var
+    count, momentum, rows = layer.num_batches_tracked, layer.momentum, program.rows
+    assert running_mean is not None
+    assert running_var is not None
+    assert count is not None
+    assert momentum is not None
+    y = program.new_value(len(x.data), x)
+    dy, work = y.gradient, torch.empty_like(y.data)
+    kept: list[Tensor] = []
+
+    def forward() -> None:
+        # By feature, batch normalisation is layer normalisation along the rows of the buffer.
+        normal, mean, r = torch.native_layer_norm(x.data, [rows], None, None, layer.eps)
+        torch.addcmul(shift, normal, gain, out=y.data)
+        variance = r.flatten().pow(-2).sub_(layer.eps).clamp_(min=0)
+        running_mean.lerp_(mean.flatten(), momentum)
+        running_var.lerp_(variance.mul_(rows / (rows - 1)), momentum)
+        count.add_(1)
+        kept[:] = normal, r
+
+    def backward() -> None:
+        normal, r = kept
+        torch.mul(dy, normal, out=work)
+        torch.sum(work, 1, out=d_gain)
+        torch.sum(dy, 1, out=d_shift)
+        if x.wanted:
+            torch.mul(normal, (d_gain / rows)[:, None], out=work)
+            torch.sub(dy, work, out=x.gradient)
+            x.gradient.sub_((d_shift / rows)[:, None]).mul_(gain * r)
+
+    program.add([forward], [backward])
+    return y
+
+
+def _layer_norm(program: Program, layer: nn.Module, x: _Value) -> _Value:
+    assert isinstance(layer, nn.LayerNorm)
+    gain, shift = layer.weight.detach(), layer.bias.detach()
+    d_gain, d_shift = program.gradient(layer.weight), program.gradient(layer.bias)
+    shape, wanted = list(layer.normalized_shape), x.wanted
+    y = program.new_value(len(x.data), x)
+    by_row = x.data.new_empty(program.rows, len(x.data))  # (batch, features)
+    dy_by_row = torch.empty_like(by_row)
+    kept: list[Tensor] = []
+
+    def forward() -> None:
+        by_row.copy_(x.data.t())
+        normal, mean, r = torch.native_layer_norm(by_row, shape, gain, shift, layer.eps)
+        y.data.copy_(normal.t())
+        kept[:] = mean, r
+
+    def backward() -> None:
+        dy_by_row.copy_(y.gradient.t())
+        dx, own_d_gain, own_d_shift = torch.ops.aten.native_layer_norm_backward(
+            dy_by_row, by_row, shape, *kept, gain, shift, [wanted, True, True]
+        )
+        d_gain.copy_(own_d_gain)
+        d_shift.copy_(own_d_shift)
+        if wanted:
+            x.gradient.copy_(dx.t())
+
+    program.add([forward], [backward])
+    return y
+
+
+LAYERS: dict[type[nn.Module], Callable[[Program, nn.Module, _Value], _Value]] = {
+    nn.Linear: _linear,
+    nn.ReLU: _relu,
+    nn.Tanh: _tanh,
+    nn.GELU: _gelu,
+    nn.SiLU: _silu,
+    nn.Dropout: _dropout,
+    nn.BatchNorm1d: _batch_norm,
+    nn.LayerNorm: _layer_norm,
+}
+"""Which layers there are, and what binds their calls."""
+
+
+# -- heads: from the outputs to the loss and the gradient of the outputs --------------------------
+
+
+class _CrossEntropy:
+    """Softmax and cross-entropy, with label smoothing and class weights."""
+
+    def __init__(self, outputs: _Value, loss: Loss) -> None:
+        self._outputs, self._gradient = outputs.data.t(), outputs.gradient.t()  # (batch, classes)
+        rows, classes = self._outputs.shape
+        self._scale = 1 / rows
+        self._weights = loss.class_weights
+        table = -loss.target_table(outputs.data.dtype, outputs.data.device)
+        self._table = table if self._weights is not None else table * self._scale
+        self._classes = torch.empty(rows, dtype=torch.int64)
+        self._logits, self._asked, self._log_p, self._p = (
+            outputs.data.new_empty(rows, classes) for _ in range(4)
+        )
+        self._asked_line, self._log_p_line = self._asked.view(-1), self._log_p.view(-1)
+
+    def run(self, targets: Tensor, rows: Tensor, loss: Tensor) -> None:
+        """Write the loss, and its gradient with respect to the outputs."""
+        classes, asked, p = self._classes, self._asked, self._p
+        torch.index_select(targets, 0, rows, out=classes)
+        torch.index_select(self._table, 0, classes, out=asked)  # -t
+        self._logits.copy_(self._outputs)
+        torch.log_softmax(self._logits, 1, out=self._log_p)
+        torch.exp(self._log_p, out=p)
+        if self._weights is None:
+            torch.add(asked, p, alpha=self._scale, out=p)
+        else:
+            asked.div_(self._weights.index_select(0, classes).sum())
+            torch.addcmul(asked, p, asked.sum(1, keepdim=True), value=-1, out=p)
+        torch.dot(self._asked_line, self._log_p_line, out=loss)
+        self._gradient.copy_(p)
+
+
+class _Squares:
+    """Mean squared error over rows and outputs."""
+
+    def __init__(self, outputs: _Value, loss: Loss) -> None:
+        self._outputs, self._gradient = outputs.data.t(), outputs.gradient.t()  # (batch, outputs)
+        self._errors = torch.empty_like(self._outputs, memory_format=torch.contiguous_format)
+        self._line = self._errors.view(-1)
+
+    def run(self, targets: Tensor, rows: Tensor, loss: Tensor) -> None:
+        """Write the loss, and its gradient with respect to the outputs."""
+        errors, line = self._errors, self._line
+        torch.index_select(targets, 0, rows, out=errors)
+        torch.sub(self._outputs, errors, out=errors)
+        torch.dot(line, line, out=loss)
+        loss.div_(line.numel())
+        torch.mul(errors, 2 / line.numel(), out=self._gradient)
