@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -112,6 +113,7 @@ def environment() -> dict[str, Any]:
     }
 
 
+@cache
 def _installed(package: str) -> str | None:
     try:
         return version(package)
