@@ -1,0 +1,308 @@
+"""search, resume, worker: the commands that evaluate."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archwright.cli.data import (
+    DataArgument,
+    DataDirOption,
+    DataOption,
+    DelimiterOption,
+    EncodingOption,
+    TargetOption,
+    TaskOption,
+    data_options,
+)
+from archwright.cli.tables import print_leaderboard
+from archwright.cli.values import (
+    duration_seconds,
+    existing_store,
+    settings,
+    shown_path,
+    size_bytes,
+    store_or_default,
+    times,
+)
+
+if TYPE_CHECKING:
+    from archwright.frontdoor import Search, SearchResult
+
+__all__ = ["resume", "search", "worker"]
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="Where studies are kept: a file, sqlite:/// or postgresql:// URL. "
+        "Default: $ARCHWRIGHT_STORE or runs/archwright.db.",
+    ),
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Evaluating processes.")]
+ExecutorOption = Annotated[
+    str | None, typer.Option("--executor", help="Who starts the workers: local or serial.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def search(
+    data: DataArgument,
+    target: TargetOption = None,
+    space: Annotated[
+        str | None,
+        typer.Option("--space", help="Catalog name or file.py:NAME. Default suits the data."),
+    ] = None,
+    strategy: Annotated[str, typer.Option("--strategy", help="How to propose.")] = "evolution",
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Candidates to try [default: 20].")
+    ] = None,
+    max_time: Annotated[
+        str | None, typer.Option("--max-time", help="Wall time: 90s, 10m, 1.5h.")
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option("--objective", help="max:val_accuracy; may be given several times."),
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option("--constraint", help="'parameters<=50000'; may be given several times."),
+    ] = None,
+    workers: WorkersOption = 1,
+    executor: ExecutorOption = None,
+    store: StoreOption = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the study. Default: made up.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for report and model [default: runs/NAME]."),
+    ] = None,
+    task: TaskOption = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Epochs of one training.")
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option("--recipe", help="Training setting NAME=VALUE, such as batch_size=32."),
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="Strategy option NAME=VALUE.")
+    ] = None,
+    data_option: DataOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    data_dir: DataDirOption = None,
+    trial_time: Annotated[
+        str | None, typer.Option("--trial-time", help="Time limit for one trial: 90s, 10m.")
+    ] = None,
+    trial_memory: Annotated[
+        str | None, typer.Option("--trial-memory", help="Memory limit for one trial: 2GB.")
+    ] = None,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option("--checkpoints", help="Folder in which a killed training is kept to go on."),
+    ] = None,
+    replicates: Annotated[
+        int, typer.Option("--replicates", min=1, help="Trainings per candidate, averaged.")
+    ] = 1,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            min=1,
+            help="Trainings per candidate, each validated on another part of the rows; 1 "
+            "validates on one split. Default suits the number of rows.",
+        ),
+    ] = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option(help="With several workers: a history that depends on the seed alone."),
+    ] = False,
+    finalize: Annotated[
+        bool, typer.Option(help="Train the winner once more and read the test split.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Search a network for DATA, train it, test it, report and export it."""
+    from archwright import frontdoor
+    from archwright.cli.progress import Display
+    from archwright.run import Limits
+
+    limits = Limits(
+        duration_seconds(trial_time, "--trial-time"), size_bytes(trial_memory, "--trial-memory")
+    )
+    ready = frontdoor.prepare(
+        data,
+        space=space,
+        strategy=strategy,
+        trials=trials,
+        seconds=duration_seconds(max_time, "--max-time"),
+        objective=objective or None,
+        constraints=constraint or (),
+        recipe=_recipe(recipe, epochs),
+        seed=seed,
+        store=store_or_default(store),
+        name=name,
+        out=out,
+        runs="runs",
+        strategy_options=settings(option or (), "--option"),
+        data_options=data_options(
+            data_option,
+            target=target,
+            task=task,
+            delimiter=delimiter,
+            encoding=encoding,
+            data_dir=data_dir,
+        ),
+        replicates=replicates,
+        folds=folds,
+        checkpoints=checkpoints,
+        limits=limits,
+        deterministic=workers if deterministic else None,
+    )
+    job = ready.study.job
+    with (
+        Display(job.objectives, job.constraints, title=_title(ready)) as display,
+        _resumable(ready.study.name, store),
+    ):
+        found = ready.run(workers=workers, executor=executor, finalize=finalize, callback=display)
+    _show(found, as_json=as_json)
+
+
+def resume(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")],
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="New limit: trials in all.")
+    ] = None,
+    max_time: Annotated[
+        str | None, typer.Option("--max-time", help="New limit: wall time in all.")
+    ] = None,
+    workers: WorkersOption = 1,
+    executor: ExecutorOption = None,
+    store: StoreOption = None,
+    finalize: Annotated[
+        bool, typer.Option(help="Train the winner once more and read the test split.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with an interrupted STUDY, or search on with a larger budget."""
+    from archwright import frontdoor
+    from archwright.cli.progress import Display
+    from archwright.trial import Budget
+
+    seconds = duration_seconds(max_time, "--max-time")
+    budget = Budget(trials, seconds) if trials or seconds else None
+    found = frontdoor.recorded(study, existing_store(store))
+    with (
+        Display(found.objectives, found.constraints, before=found.trials) as display,
+        _resumable(study, store),
+    ):
+        found = found.resume(
+            budget=budget,
+            workers=workers,
+            executor=executor,
+            finalize=finalize,
+            callback=display,
+        )
+    _show(found, as_json=as_json)
+
+
+def worker(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")],
+    store: StoreOption = None,
+) -> None:
+    """Join STUDY as one more worker, from this or another machine, until it is done."""
+    from archwright.cli.progress import Display
+    from archwright.run import join_study, load_study
+
+    where = existing_store(store)
+    _, record, job = load_study(study, where)
+    with Display(job.objectives, job.constraints) as display, _resumable(study, store):
+        display.on_start(0, None)
+        display.on_stop(join_study(record.name, where, callback=display))
+
+
+def _recipe(texts: list[str] | None, epochs: int | None) -> dict[str, Any]:
+    recipe = settings(texts or (), "--recipe")
+    if epochs is not None:
+        recipe["epochs"] = epochs
+    return recipe
+
+
+def _title(ready: Search) -> str:
+    job = ready.study.job
+    goals = ", ".join(str(goal) for goal in (*job.objectives, *job.constraints))
+    return (
+        f"study {ready.study.name}: {ready.data.name} with the space {ready.study.space.name} "
+        f"and {job.strategy}; {goals}"
+    )
+
+
+@contextmanager
+def _resumable(study: str, store: str | None) -> Iterator[None]:
+    """Stop on Ctrl-C and on a polite kill, and say how to go on."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(
+            f"interrupted; everything finished is kept. Go on with: "
+            f"archwright resume {study}{_flag(store)}",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _flag(store: str | None) -> str:
+    return f" --store {shlex.quote(store)}" if store else ""
+
+
+def _show(found: SearchResult, *, as_json: bool) -> None:
+    """Print the leaderboard and where everything is; or the same as JSON."""
+    best, out = found.best, found.out and shown_path(found.out)
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "study": found.study.name,
+                    "trials": len(found.trials),
+                    "stopped": found.reason,
+                    "best": {
+                        "trial": best.trial.number,
+                        "architecture": dict(best.architecture.values),
+                        "metrics": dict(best.metrics),
+                    },
+                    "out": str(out) if out else None,
+                }
+            )
+        )
+        return
+    print_leaderboard(found.leaderboard(10))
+    typer.echo(f"best: trial {best.trial.number}, {best.architecture}")
+    if found.test_metrics:
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in found.test_metrics.items())
+        typer.echo(
+            f"test, read {times(found.readings)}, after training on training and validation data: "
+            f"{shown}"
+        )
+    if out:
+        typer.echo(f"report: {out / 'report.html'}")
+        if (out / "model").exists():
+            typer.echo(f"model:  {out / 'model'}    (archwright predict {out / 'model'} DATA)")
