@@ -78,6 +78,7 @@ class PostgresDatabase(Database):
             ) from error
         self.dialect = self._engine.dialect
         self._error: Any = self._engine.dialect.loaded_dbapi.Error
+        self._operational: Any = self._engine.dialect.loaded_dbapi.OperationalError
         self._lock = _LOCK.format(progress=compiled(self.dialect).progress)
         self._connection: Any = None
 
@@ -174,6 +175,10 @@ class PostgresDatabase(Database):
     def _problem(self, error: Any) -> ArchwrightError:
         state = getattr(error, "sqlstate", None) or ""
         reason = _first_line(error)
+        if not state and isinstance(error, self._operational):
+            # Not the server's word but the client's: what it knows of the connection is void
+            # (a server that goes away amid several statements leaves it half way through them).
+            self.close()
         if not self.connected or self._connection.broken or state in _TRY_AGAIN:
             return NotWrittenError(
                 f"the transaction on {self.label} was lost and has to be repeated: {reason}"
