@@ -247,3 +247,21 @@ def test_a_population_on_a_cuda_device(mlp: Maker, digits: Splits, ten: Task) ->
     recipe = Recipe(epochs=3, device="cuda")
     results = _fitted(fit_many([mlp(50), mlp(60)], *digits, recipe, task=ten, seeds=[0, 1]))
     assert all(r.metrics["val_accuracy"] > 0.7 and r.engine == "eager" for r in results)
+
+
+@pytest.mark.parametrize(("batch", "threads"), [(8, 0), (512, 2)])
+def test_threads_are_for_steps_that_are_long_enough(
+    mlp: Maker, digits: Splits, ten: Task, monkeypatch: pytest.MonkeyPatch, batch: int, threads: int
+) -> None:
+    started: list[str] = []
+    start = threading.Thread.start
+
+    def note(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", note)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    networks = [mlp(100), mlp(100), mlp(100)]
+    fit_many(networks, *digits, Recipe(epochs=1, batch_size=batch), task=ten, seeds=range(3))
+    assert len([name for name in started if name.startswith("train-")]) == threads

@@ -34,6 +34,8 @@ __all__ = ["fit_many"]
 
 Report = Callable[[int, int, Mapping[str, float]], None]
 
+_OPERATIONS_PER_WEIGHT = 6  # a multiplication and an addition, forward and twice backward
+_SHORT_STEP = 10e6  # operations, see docs/decisions/0020
 _POLL_SECONDS = 0.1
 _SPLIT_EFFICIENCY = 0.8
 """How much of each further thread a network that is trained alone makes use of."""
@@ -68,8 +70,9 @@ def fit_many(
         task: Decides the loss and the metrics.
         seeds: One a network; see `fit`.
         scale: For regression, the deviation of each target; see `measure`.
-        workers: Networks trained at a time; None for one a processor thread of torch. Always 1
-            on other devices.
+        workers: Networks trained at a time; None for one a processor thread of torch, or 1 for
+            networks so small that threads would only wait for one another. Always 1 on other
+            devices.
         on_epoch: Called in the calling thread with the position of the network, the number of
             the epoch, from 1, and its metrics.
         should_stop: Asked several times a second, in the calling thread; true ends all training.
@@ -89,7 +92,9 @@ def fit_many(
         )
     members = [_Member(i, n, seed) for i, (n, seed) in enumerate(zip(networks, seeds, strict=True))]
     settings: dict[str, Any] = {"task": task, "scale": scale}
-    workers = min(workers or torch.get_num_threads(), len(members))
+    if workers is None:
+        workers = 1 if _too_short(networks, train, recipe) else torch.get_num_threads()
+    workers = min(workers, len(members))
     parallel = _parallel(members, train, recipe, workers)
     if len(parallel) > 1:
         crew = _Crew(parallel, train, validation, recipe, settings)
@@ -184,6 +189,19 @@ def side_by_side(costs: Mapping[M, Cost | None], workers: int) -> list[M]:
             break
         ranked.pop(0)
     return ranked
+
+
+def _too_short(networks: Sequence[nn.Module], train: Split, recipe: Recipe) -> bool:
+    """Return whether steps are too short for threads to take turns with the interpreter.
+
+    A step of a dense network is some fifty calls; below about ten million operations they are
+    over sooner than the interpreter lock changes hands, and one after the other is faster.
+    """
+    if not networks or any(dense_layers(n, recipe, train.inputs) is None for n in networks):
+        return False
+    weights = sum(p.numel() for network in networks for p in network.parameters())
+    operations = _OPERATIONS_PER_WEIGHT * weights / len(networks) * recipe.batch_size
+    return operations < _SHORT_STEP
 
 
 def _cost(network: nn.Module, train: Split, recipe: Recipe) -> Cost | None:
