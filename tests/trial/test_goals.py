@@ -222,3 +222,11 @@ def test_goals_are_values(goal: object) -> None:
     copy = pickle.loads(pickle.dumps(goal))
     assert copy == goal
     assert hash(copy) == hash(goal)
+
+
+def test_the_incumbent_breaks_ties_by_the_next_objective(trial: MakeTrial) -> None:
+    trials = [
+        trial(number, val_accuracy=0.9, parameters=size) for number, size in enumerate((9, 3, 5))
+    ]
+    assert incumbent(trials, [ACCURACY, SMALL]) is trials[1]
+    assert pareto_front(trials, [ACCURACY, SMALL]) == [trials[1]]

@@ -167,13 +167,16 @@ def incumbent(
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint] = (),
 ) -> Trial | None:
-    """Return the best feasible trial by the first objective; the earliest wins a tie."""
+    """Return the best feasible trial by the first objective.
+
+    Ties go to the better one by the next objectives in turn, then to the earliest.
+    """
     candidates = [
-        (loss, trial.number, trial)
+        ((*(objective.loss(trial) for objective in objectives), trial.number), trial)
         for trial in trials
-        if feasible(trial, constraints) and math.isfinite(loss := objectives[0].loss(trial))
+        if feasible(trial, constraints) and math.isfinite(objectives[0].loss(trial))
     ]
-    return min(candidates, key=lambda candidate: candidate[:2], default=(0, 0, None))[2]
+    return min(candidates, key=lambda candidate: candidate[0], default=((), None))[1]
 
 
 def pareto_front(
