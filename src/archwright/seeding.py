@@ -18,7 +18,7 @@ from archwright.canonical import dumps
 __all__ = ["derive_seed", "generator"]
 
 
-def derive_seed(seed: int, *labels: str | int) -> int:
+def derive_seed(seed: int, *labels: str | float) -> int:
     """Return a seed in [0, 2**63) that depends on `seed` and every label, in order.
 
     Independent of the process, its hash seed and the version of Python; `1` and `"1"` are

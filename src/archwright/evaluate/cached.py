@@ -12,7 +12,7 @@ from archwright.trial import Fidelity, Measurement, Outcome, Proposal, Status, T
 
 __all__ = ["CachedEvaluator"]
 
-Key: TypeAlias = tuple[str, Fidelity]
+Key: TypeAlias = tuple[tuple[int | float, ...], Fidelity]  # canonical codes: as good as the key
 
 
 class CachedEvaluator(Evaluator):
@@ -109,4 +109,4 @@ class CachedEvaluator(Evaluator):
 
 
 def _key(proposal: Proposal) -> Key:
-    return proposal.architecture.key, proposal.fidelity
+    return proposal.architecture.codes, proposal.fidelity

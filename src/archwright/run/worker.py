@@ -174,9 +174,7 @@ class Worker:
             claimed = self._claim(tx, wanted)
             counts = tx.counts()  # a claim may have finished a trial that kills its workers
         if not claimed:
-            self._enqueue(tx, counts, wanted)
-            if self._reason is None:
-                claimed = self._claim(tx, wanted)
+            claimed = self._start(tx, counts, wanted)
         return claimed, finished
 
     def _claim(self, tx: Transaction, wanted: int) -> list[Trial]:
@@ -187,22 +185,30 @@ class Worker:
             max_attempts=self.options.max_attempts,
         )
 
-    def _enqueue(self, tx: Transaction, counts: Counts, wanted: int) -> None:
-        """Ask the strategy and write what it proposes; or find out why to stop."""
+    def _start(self, tx: Transaction, counts: Counts, wanted: int) -> list[Trial]:
+        """Ask the strategy and take what it proposes; or find out why to stop."""
         room = self._room(counts)
         if room == 0:
             # Others may still be at work; what they leave behind must be picked up.
             self._reason = self._spent(counts) if not counts["running"] else None
-            return
+            return []
         self._catch_up(tx, counts)
         self._asked_in_doubt = True
         proposals, told = self.planner.ask(min(wanted, room))
         if proposals:
             seeds = [self._seed(counts["total"] + k, p) for k, p in enumerate(proposals)]
-            tx.enqueue(proposals, seeds, told_before=told)
             self._reason = None
-        elif self.planner.stopped and not counts["running"]:
+            return tx.start(
+                self.owner,
+                proposals,
+                seeds,
+                told,
+                lease_seconds=self.options.lease_seconds,
+                max_attempts=self.options.max_attempts,
+            )
+        if self.planner.stopped and not counts["running"]:
             self._reason = self.planner.stopped
+        return []
 
     def _catch_up(self, tx: Transaction, counts: Counts) -> None:
         planner = self.planner
@@ -216,8 +222,7 @@ class Worker:
 
     def _seed(self, number: int, proposal: Proposal) -> int:
         if self.evaluator.seed_by == "architecture":
-            # The key is a digest already: 60 bits of it, told apart from other studies' trials.
-            return self._seed_base ^ int(proposal.architecture.key[:15], 16)
+            return derive_seed(self._seed_base, *proposal.architecture.codes)
         return derive_seed(self.study.seed, "trial", number)
 
     def _room(self, counts: Counts) -> int:

@@ -166,6 +166,27 @@ class Transaction(ABC):
         this same transaction.
         """
 
+    def start(
+        self,
+        owner: str,
+        proposals: Sequence[Proposal],
+        seeds: Sequence[int],
+        told_before: int,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> list[Trial]:
+        """Append proposals and claim as many trials: `enqueue`, then `claim`.
+
+        A store may do both in one step where nothing older is waiting.
+        """
+        self.enqueue(proposals, seeds, told_before)
+        if not proposals:
+            return []
+        return self.claim(
+            owner, len(proposals), lease_seconds=lease_seconds, max_attempts=max_attempts
+        )
+
     @abstractmethod
     def finished_since(self, order: int) -> list[Trial]:
         """Return the trials with `finished_order` >= order, ascending."""

@@ -193,6 +193,41 @@ class _MemoryTransaction(Transaction):
             study.earliest = min(study.earliest, now + lease_seconds)
         return claimed
 
+    def start(
+        self,
+        owner: str,
+        proposals: Sequence[Proposal],
+        seeds: Sequence[int],
+        told_before: int,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> list[Trial]:
+        study, now = self._study, self._now
+        if study.pending or study.earliest < now or not proposals or max_attempts < 1:
+            return super().start(
+                owner,
+                proposals,
+                seeds,
+                told_before,
+                lease_seconds=lease_seconds,
+                max_attempts=max_attempts,
+            )
+        check_enqueue(proposals, seeds)
+        check_claim(owner, len(proposals))
+        until, first = now + lease_seconds, len(study.trials)
+        started = [
+            Trial(number, proposal, seed, _RUNNING, told_before, 1, None, None, owner, now, now)
+            for number, (proposal, seed) in enumerate(zip(proposals, seeds, strict=True), first)
+        ]
+        study.trials += started
+        for number in range(first, first + len(started)):
+            study.events.append(("asked", number, 0, "", now))
+            study.events.append(("claimed", number, 1, owner, now))
+            study.leases[number] = until
+        study.earliest = min(study.earliest, until)
+        return started
+
     def _take(self, trial: Trial, owner: str, max_attempts: int) -> Trial | None:
         study, now, number = self._study, self._now, trial.number
         if trial.status is _RUNNING:

@@ -248,6 +248,32 @@ def check_claims(store: Store) -> None:
     check_consistent(store, study)
 
 
+def check_start(store: Store) -> None:
+    """Starting is asking and claiming: new trials if nothing waits, else the older ones."""
+    study = new_study(store)
+    with store.transaction(study) as tx:
+        assert [t.number for t in tx.start("a", proposals(2), [7, 8], 0)] == [0, 1]
+        assert tx.start("a", [], [], 0) == []
+        with raises(StoreError, "one seed for each of 2 proposals", "got 1"):
+            tx.start("a", proposals(2), [1], 0)
+    check_consistent(store, study)
+    first, second = store.trials(study)
+    assert (first.status, first.worker, first.attempt) == (Status.RUNNING, "a", 1)
+    assert (first.seed, second.seed) == (7, 8)
+    with store.transaction(study) as tx:
+        tx.enqueue(proposals(1), [9], 0)
+        assert [t.number for t in tx.start("b", proposals(1), [10], 0)] == [2], "lowest first"
+        assert tx.finish(0, 1, "a", measured(0.5)) is not None
+    check_consistent(store, study)
+    with raises(StoreError, "one seed for each"), store.transaction(study) as tx:
+        assert [t.number for t in tx.start("c", proposals(1), [11], 1)] == [3]
+        tx.enqueue(proposals(2), [1], 0)  # undoes it all
+    check_consistent(store, study)
+    assert len(store.trials(study)) == 4
+    assert store.release(study, ["a", "b"]) == [1, 2]
+    check_consistent(store, study)
+
+
 def check_fence(store: Store) -> None:
     """Only the last claim can finish a trial; finishing again returns what was recorded."""
     study = new_study(store, trials=2)
@@ -479,6 +505,7 @@ CHECKS: tuple[Callable[[Store], None], ...] = (
     check_annotations,
     check_life,
     check_claims,
+    check_start,
     check_fence,
     check_unchanged_lease,
     check_heartbeat,

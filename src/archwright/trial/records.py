@@ -40,7 +40,7 @@ class Status(StrEnum):
     @property
     def finished(self) -> bool:
         """Whether the trial will not change any more."""
-        return self not in (Status.PENDING, Status.RUNNING)
+        return self is not Status.PENDING and self is not Status.RUNNING
 
     @property
     def failed(self) -> bool:
