@@ -37,7 +37,7 @@ def make_study(store: str | Store | None, strategy: str) -> Study:
     return Study(
         Space({f"x{i}": Choice(*"abcde") for i in range(6)}),
         strategy,
-        ToyEvaluator(sleep_seconds=0.0 if store is None else 0.1),
+        ToyEvaluator(sleep_seconds=0.0 if store is None else 0.2),
         objective="max:val_score",
         budget=TRIALS,
         seed=5,
@@ -93,7 +93,7 @@ def torment(
     killed = 0
     deadline = time.monotonic() + 400
     while killed < KILLS and time.monotonic() < deadline:
-        time.sleep(rng.uniform(0.1, 0.8))
+        time.sleep(rng.uniform(0.05, 0.5))
         assert coordinator.process.poll() is None, "the study ended before it was tormented enough"
         if workers := coordinator.workers():
             os.kill(rng.choice(workers), signal.SIGKILL)
