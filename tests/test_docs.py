@@ -302,4 +302,4 @@ def test_no_file_names_a_path_of_a_machine() -> None:
 
 def test_a_path_of_a_machine_is_found() -> None:
     assert MACHINE_PATH.search("see /ho" + "me/ada/data.csv")
-    assert not MACHINE_PATH.search("see docs/work/page.md")
+    assert not MACHINE_PATH.search("see docs/opt/page.md")
