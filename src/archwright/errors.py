@@ -9,6 +9,10 @@
     ├── GoalError          ValueError   an objective, budget or fidelity is not valid
     │   └── ConstraintError             a constraint cannot be met, or is not understood
     ├── EvaluationError    RuntimeError one trial failed; carries the status to record
+    ├── BenchmarkError     ValueError   a table cannot answer, or is not what it should be
+    │   ├── OutOfDomainError            the architecture is outside what the table covers
+    │   └── FormatError                 a file is damaged or of another format; names the place
+    ├── ProxyError         ValueError   a proxy cannot score this network
     ├── StoreError         RuntimeError the store refuses or is damaged
     │   ├── StudyExistsError            the name is taken
     │   ├── StudyNotFoundError          there is no such study
@@ -27,15 +31,19 @@ from difflib import get_close_matches
 
 __all__ = [
     "ArchwrightError",
+    "BenchmarkError",
     "ConstraintError",
     "DataError",
     "EnvironmentProblem",
     "EvaluationError",
     "ExportError",
+    "FormatError",
     "GoalError",
     "LostLeaseError",
     "MissingDependencyError",
     "NetworkError",
+    "OutOfDomainError",
+    "ProxyError",
     "SpaceError",
     "StoreError",
     "StrategyError",
@@ -130,6 +138,33 @@ class EvaluationError(ArchwrightError, RuntimeError):
     def __init__(self, message: str, *, status: str = "crashed") -> None:
         super().__init__(message)
         self.status = status
+
+
+class BenchmarkError(ArchwrightError, ValueError):
+    """A benchmark table has no answer to the question, or cannot be made."""
+
+
+class OutOfDomainError(BenchmarkError):
+    """The architecture is outside what the benchmark covers; says which rule it breaks."""
+
+
+class FormatError(BenchmarkError):
+    """A benchmark file is damaged, of another format or not safe to read.
+
+    Args:
+        path: The file.
+        place: Where in it: a record, a byte offset, a field.
+        message: What was expected there and what is there instead.
+    """
+
+    def __init__(self, path: object, place: str, message: str) -> None:
+        super().__init__(f"{path}, {place}: {message}")
+        self.path = str(path)
+        self.place = place
+
+
+class ProxyError(ArchwrightError, ValueError):
+    """A proxy cannot score this network, or does not mean anything there; says why."""
 
 
 class StoreError(ArchwrightError, RuntimeError):

@@ -43,6 +43,7 @@ _Restriction: TypeAlias = tuple[str, Callable[[Architecture], bool]]
 _PATIENCE = 1000  # draws that may be invalid before an operator gives up
 _SINGLE_EDITS = 250  # of them with one edit, when mutating; then as many with two, and so on
 _CROSSINGS = 100  # children that may be invalid before the first parent is taken
+_HOOKS = ("canonical", "_drawn", "_edited", "_crossed", "_near", "_listed")
 _MOST_COUNTED = 20_000  # candidates that are tried one by one for an exact size
 
 
@@ -56,7 +57,9 @@ class Space:
     A kind of space with its own validity, canonical form or text derives from this class and
     overrides `_reasons`, `canonical`, `parse` and `format` (and `_count`, if it knows its size
     better than by trying all candidates); every operator goes through them and draws again, up
-    to a bound, when what it made is not valid.
+    to a bound, when what it made is not valid. Published ways to draw and edit go into `_drawn`,
+    `_edited`, `_crossed`, `_near` and `_listed`, which return codes in any form, valid or not.
+    A space of the catalog that derives sets `catalog`, from which its JSON rebuilds it.
 
     Args:
         decisions: Mapping from name to decision, for names that are no Python identifiers.
@@ -82,6 +85,8 @@ class Space:
 
     builder: Callable[..., Any] | None = None
     """What `bind` was given: (architecture, input_shape, outputs) -> network."""
+    catalog: Mapping[str, Any] | None = None
+    """Options with which `space_named(name)` makes this space, where it derives from `Space`."""
 
     def __init__(
         self,
@@ -102,7 +107,9 @@ class Space:
         self.program: Program = compile_space(name, self.decisions)
         self.read = self.program.root.read
         self._unchecked = not self._rules and type(self)._reasons is Space._reasons
-        self._plain = self._unchecked and type(self).canonical is Space.canonical
+        self._plain = self._unchecked and not any(
+            getattr(type(self), hook) is not getattr(Space, hook) for hook in _HOOKS
+        )
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -143,6 +150,8 @@ class Space:
 
         Rules are code: only their descriptions are written.
         """
+        if self.catalog is not None:
+            return {"catalog": self.name, "options": dict(self.catalog)}
         data: dict[str, Any] = {
             "name": self.name,
             "decisions": decisions_to_json(self.decisions),
@@ -284,10 +293,7 @@ class Space:
             uniforms = rng.random(program.width).tolist()
             return Architecture(self, program.canonical(_sampling.draw(program, uniforms)))
 
-        def draw() -> tuple[Code, ...]:
-            return self.canonical(_sampling.draw(program, rng.random(program.width).tolist()))
-
-        return self._valid(draw, "sample")
+        return self._valid(lambda: self.canonical(self._drawn(rng)), "sample")
 
     def sample_many(self, n: int, *, rng: np.random.Generator) -> list[Architecture]:
         """Return the same architectures as `n` calls of `sample`, faster."""
@@ -315,7 +321,7 @@ class Space:
         def draw() -> tuple[Code, ...]:
             edited = codes
             for _ in range(1 + next(attempts) // _SINGLE_EDITS):
-                edited = self.canonical(_mutation.mutate(program, edited, rng))
+                edited = self.canonical(self._edited(edited, rng))
             return edited
 
         return self._valid(draw, "mutate", other_than=codes)
@@ -346,8 +352,7 @@ class Space:
         self._own(first)
         self._own(second)
         for _ in range(_CROSSINGS):
-            draft = _crossover.crossover(self.program, first.codes, second.codes, kind, rng)
-            codes = self.canonical(draft)
+            codes = self.canonical(self._crossed(first.codes, second.codes, kind, rng))
             if self._unchecked or not self._why_not(codes):
                 return Architecture(self, codes)
         return first
@@ -361,7 +366,7 @@ class Space:
         """
         self._own(architecture)
         seen = {architecture.codes}
-        for draft in _neighbors.neighbors(self.program, architecture.codes):
+        for draft in self._near(architecture.codes):
             codes = self.canonical(draft)
             if codes not in seen and (self._unchecked or not self._why_not(codes)):
                 seen.add(codes)
@@ -405,6 +410,32 @@ class Space:
         """Return the names of the columns of `encode`."""
         return _encoding.feature_names(self.program, kind)
 
+    def _drawn(self, rng: np.random.Generator) -> Sequence[Code]:
+        """Return random codes."""
+        return _sampling.draw(self.program, rng.random(self.program.width).tolist())
+
+    def _edited(self, codes: tuple[Code, ...], rng: np.random.Generator) -> Sequence[Code]:
+        """Return codes after one random edit."""
+        return _mutation.mutate(self.program, codes, rng)
+
+    def _crossed(
+        self,
+        first: tuple[Code, ...],
+        second: tuple[Code, ...],
+        kind: str,
+        rng: np.random.Generator,
+    ) -> Sequence[Code]:
+        """Return codes of a child."""
+        return _crossover.crossover(self.program, first, second, kind, rng)
+
+    def _near(self, codes: tuple[Code, ...]) -> Iterator[Sequence[Code]]:
+        """Yield the codes of each neighbour, in a fixed order; an equal one may come twice."""
+        return _neighbors.neighbors(self.program, codes)
+
+    def _listed(self) -> Iterator[tuple[Code, ...]]:
+        """Yield the codes of every architecture, in a fixed order; an equal one may come twice."""
+        return _counting.enumerate_codes(self.program)
+
     def _reasons(self, codes: tuple[Code, ...]) -> list[str]:
         """Return why canonical codes within their domains are not valid; here: broken rules."""
         return _validity.broken_rules(self._rules, self.read(codes)) if self._rules else []
@@ -435,7 +466,7 @@ class Space:
 
     def _enumerate(self) -> Iterator[Architecture]:
         """Yield every architecture once; all decisions are discrete."""
-        candidates = _counting.enumerate_codes(self.program)
+        candidates = self._listed()
         if self._plain:
             yield from (Architecture(self, codes) for codes in candidates)
             return
