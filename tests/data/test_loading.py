@@ -320,8 +320,9 @@ def test_sparse_inputs():
         load((csr_array(X), Y))
 
 
-def test_infinite_and_missing_values_in_arrays():
-    values = X.copy()
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.float16])
+def test_infinite_and_missing_values_in_arrays(kind):
+    values = X.astype(kind)
     values[3, 1], values[:, 2] = np.inf, np.nan
     assert [str(problem) for problem in check((values, Y))] == [
         "arrays, row 3, column '1': inf is not a finite number; correct it or make it NaN if it "

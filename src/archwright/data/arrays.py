@@ -158,7 +158,8 @@ def numeric_table(x: Array, names: Sequence[str], places: Places, problems: list
     """Return a table of numeric columns, checked for infinite values and empty columns."""
     columns = tuple(map(str, names)) or tuple(str(index) for index in range(x.shape[1]))
     values: NDArray[Any] = x if x.dtype.kind == "f" else x.astype(np.float64)
-    rows, wrong = np.nonzero(np.abs(values) > TOO_LARGE)
+    # The bound as float64: as a Python float it would become the infinity of a narrower array.
+    rows, wrong = np.nonzero(np.abs(values) > np.float64(TOO_LARGE))
     for row, column in list(zip(rows.tolist(), wrong.tolist(), strict=True))[:10]:
         message = f"{float(values[row, column])!r} is not a finite number"
         place = places.at(row, columns[column])
