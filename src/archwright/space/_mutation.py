@@ -16,7 +16,7 @@ from archwright.errors import SpaceError
 from archwright.space._nodes import Draft, GroupNode, ListNode, Node, ScalarNode, SubsetNode
 from archwright.space._program import Program
 from archwright.space._sampling import active_leaves, draw_into, settle
-from archwright.space.decisions import Integer, Real
+from archwright.space.decisions import Choice, Integer, Real
 
 __all__ = ["close_gap", "mutate", "open_gap", "subset_exchanges"]
 
@@ -33,9 +33,22 @@ def mutate(program: Program, codes: tuple[int | float, ...], rng: np.random.Gene
     leaves = active_leaves(program, codes)
     if not leaves:
         raise SpaceError("the space has one architecture only; nothing can be mutated")
+    if program.flat:
+        return _exchanged(program, codes, rng)
     draft = program.draft(codes)
     _edit(_pick(leaves, rng), draft, rng)
     return settle(program, draft, partial(_draw_into, rng))
+
+
+def _exchanged(
+    program: Program, codes: tuple[int | float, ...], rng: np.random.Generator
+) -> Draft:
+    """Return the codes with another option at one choice: `_pick` and `_another` in one draw."""
+    where, what = rng.random(2).tolist()
+    slot = program.varied[int(where * len(program.varied))].start
+    other, draft = int(what * (program.sizes[slot] - 1)), list(codes)
+    draft[slot] = other + (other >= draft[slot])
+    return draft
 
 
 def _draw_into(rng: np.random.Generator, node: Node, draft: Draft) -> None:
@@ -48,12 +61,13 @@ def _pick(nodes: list[Node], rng: np.random.Generator) -> Node:
 
 def _edit(node: Node, draft: Draft, rng: np.random.Generator) -> None:
     if isinstance(node, ScalarNode):
-        if isinstance(node.decision, Real):
-            draft[node.start] = _move(node.decision, draft[node.start], rng)
-        elif isinstance(node.decision, Integer):
-            draft[node.start] = _resize(node.decision, draft[node.start], rng)
+        decision, code = node.decision, draft[node.start]
+        if isinstance(decision, Choice):
+            draft[node.start] = _another(decision.size, code, rng)
+        elif isinstance(decision, Integer):
+            draft[node.start] = _resize(decision, code, rng)
         else:
-            draft[node.start] = _another(node.decision.size, draft[node.start], rng)
+            draft[node.start] = _move(decision, code, rng)
     elif isinstance(node, SubsetNode):
         _exchange(node, draft, rng)
     elif isinstance(node, ListNode):

@@ -55,6 +55,8 @@ class Program:
     width: int = field(init=False)
     sizes: tuple[int, ...] = field(init=False)
     special: tuple[Node, ...] = field(init=False)
+    varied: list[Node] = field(init=False)
+    flat: bool = field(init=False)
     paths: Mapping[str, Node | int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,12 @@ class Program:
             node
             for node in distinct
             if isinstance(node, SubsetNode) or (isinstance(node, ScalarNode) and node.table is None)
+        )
+        self.varied = [leaf for leaf in self.leaves if leaf.varied]
+        # Choices that are always open, and nothing else.
+        self.flat = not self.conditional and all(
+            isinstance(node, ScalarNode) and isinstance(node.decision, Choice)
+            for node in self.owner
         )
         self.paths = {slot.path: index for index, slot in enumerate(self.slots)}
         self.paths.update(_node_paths(self.root))

@@ -120,6 +120,8 @@ def _draw_members(node: SubsetNode, codes: np.ndarray, uniforms: np.ndarray) -> 
 
 def active_leaves(program: Program, codes: Codes) -> list[Node]:
     """Return the open decisions that have more than one value."""
+    if not program.conditional:
+        return program.varied
     return [
         node
         for node in program.leaves

@@ -19,6 +19,7 @@ from archwright.space import (
     _encoding,
     _mutation,
     _neighbors,
+    _numbers,
     _sampling,
     _text,
     _validity,
@@ -139,6 +140,15 @@ class Space:
         if self._plain or (type(self)._count is not Space._count and not self._restrictions):
             return True
         return self._candidates <= _MOST_COUNTED or self._candidates == math.inf
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it is a plain product of fewer than 2**63 choices, each of them always open.
+
+        No rules, and the operators of `Space` itself: what draws and edits codes in some other
+        way, with the same random numbers, gives the same architectures.
+        """
+        return self._plain and self.program.flat and self.size < 2**63
 
     @cached_property
     def fingerprint(self) -> str:
@@ -410,6 +420,33 @@ class Space:
         """Return the names of the columns of `encode`."""
         return _encoding.feature_names(self.program, kind)
 
+    def number(self, codes: Sequence[Code]) -> int:
+        """Return the rank of canonical codes among all code vectors, first slot slowest.
+
+        Trusts that the codes are an architecture's; `numbers` checks them.
+
+        Raises:
+            SpaceError: If a decision is real, or there are 2**63 code vectors or more.
+        """
+        return self._radix.number(codes)
+
+    def numbers(self, codes: np.ndarray) -> np.ndarray:
+        """Return the ranks `(architectures,)`, int64, of codes `(architectures, slots)`.
+
+        Raises:
+            SpaceError: As `number`; or if the array has another shape or kind, or a code is
+                outside its domain.
+        """
+        return self._radix.numbers(codes)
+
+    def codes_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the codes `(architectures, slots)`, int64, of ranks `(architectures,)`.
+
+        Raises:
+            SpaceError: As `number`; or if the ranks are no integers, or one is out of range.
+        """
+        return self._radix.codes_of(numbers)
+
     def _drawn(self, rng: np.random.Generator) -> Sequence[Code]:
         """Return random codes."""
         return _sampling.draw(self.program, rng.random(self.program.width).tolist())
@@ -476,6 +513,10 @@ class Space:
             if codes not in seen and not self._why_not(codes):
                 seen.add(codes)
                 yield Architecture(self, codes)
+
+    @cached_property
+    def _radix(self) -> _numbers.Radix:
+        return _numbers.radix_of(self.program, self.name)
 
     @cached_property
     def _candidates(self) -> int | float:

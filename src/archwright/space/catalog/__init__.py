@@ -27,6 +27,41 @@ SPACES.register(
     summary="chain of convolutional stages: depth, width, kernel and stride of each, "
     "normalization, residual, pooling",
 )
+SPACES.register(
+    "nasbench101",
+    "archwright.space.catalog.nasbench101:nasbench101",
+    summary="cells of NAS-Bench-101: graphs of up to 7 vertices and 9 edges, with three operations",
+)
+SPACES.register(
+    "nasbench1shot1",
+    "archwright.space.catalog.nasbench1shot1:nasbench1shot1",
+    summary="the subspaces 1, 2 and 3 of NAS-Bench-101 that one-shot methods can search",
+)
+SPACES.register(
+    "nasbench201",
+    "archwright.space.catalog.nasbench201:nasbench201",
+    summary="cells of NAS-Bench-201 and NATS-Bench: one of five operations on each of six edges",
+)
+SPACES.register(
+    "nats-size",
+    "archwright.space.catalog.nats_size:nats_size",
+    summary="network sizes of NATS-Bench: five numbers of channels",
+)
+SPACES.register(
+    "nasbench-macro",
+    "archwright.space.catalog.nasbench_macro:nasbench_macro",
+    summary="networks of NAS-Bench-Macro: one of three blocks in each of eight layers",
+)
+SPACES.register(
+    "nasbench-graph",
+    "archwright.space.catalog.nasbench_graph:nasbench_graph",
+    summary="graph networks of NAS-Bench-Graph: four nodes, the input and operation of each",
+)
+SPACES.register(
+    "darts",
+    "archwright.space.catalog.darts:darts",
+    summary="cells of DARTS and NAS-Bench-301: two inputs and operations of each of four nodes",
+)
 
 
 def space_named(name: str, **options: Any) -> Space:
