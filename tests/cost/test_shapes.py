@@ -84,6 +84,10 @@ CALLS: dict[str, Callable[[], Any]] = {
     "mean": lambda: _map().mean((2, -1)),
     "mean, kept": lambda: _map().mean((0, 3), keepdim=True),
     "mean of all": lambda: _map().mean(()),
+    "concatenation": lambda: torch.cat([_map(), _map(), _map()[:, :2]], dim=1),
+    "concatenation of rows": lambda: torch.cat([_flat(), _flat()]),
+    "concatenation, last axis": lambda: torch.cat([_flat(), _flat()[:, :0]], dim=-1),
+    "concatenation of mixed types": lambda: torch.cat([_flat(), _flat().half()]),
     "sum": lambda: _map() + _map(),
     "broadcast": lambda: _map() + _map()[0],
     "number": lambda: _map() * 2,
@@ -127,6 +131,8 @@ def test_every_rule_was_met() -> None:
         lambda: functional.max_pool2d(_map(), 30),
         lambda: torch.bmm(_map()[0], _map()[0]),
         lambda: _flat() + _flat()[:, :4],
+        lambda: torch.cat([_flat(), _flat()[:, :4]]),
+        lambda: torch.cat([_flat(), _map()], dim=0),
     ],
 )
 def test_what_torch_refuses_is_left_to_torch(wrong: Callable[[], Any]) -> None:

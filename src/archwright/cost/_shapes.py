@@ -197,6 +197,19 @@ def _mean(x: Tensor, axes: Sequence[int] | None, keep: bool = False) -> Tensor |
     return x.new_empty(kept)
 
 
+def _cat(parts: Sequence[Tensor], axis: int = 0) -> Tensor | None:
+    first = parts[0]
+    if not -first.dim() <= axis < first.dim() or not _on_meta(parts):
+        return None
+    axis %= first.dim()
+    kinds = {(x.dtype, *x.shape[:axis], None, *x.shape[axis + 1 :]) for x in parts}
+    if len(kinds) > 1:
+        return None
+    return first.new_empty(
+        (*first.shape[:axis], sum(x.shape[axis] for x in parts), *first.shape[axis + 1 :])
+    )
+
+
 _SAME_SHAPE = (
     *(_aten.relu, _aten.gelu, _aten.silu, _aten.tanh, _aten.sigmoid, _aten.elu),
     *(_aten.leaky_relu, _aten.hardswish, _aten.hardsigmoid, _aten.hardtanh, _aten.mish),
@@ -223,4 +236,5 @@ _RULES: dict[Any, Rule] = {
     _aten._adaptive_avg_pool2d.default: _adaptive_average_pool,
     _aten.adaptive_max_pool2d.default: _adaptive_max_pool,
     _aten.mean.dim: _mean,
+    _aten.cat.default: _cat,
 }

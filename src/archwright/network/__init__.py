@@ -18,12 +18,14 @@ from archwright.network.counting import Smallest, parameters, smallest
 from archwright.network.modules import ModuleBuilder, space_of
 from archwright.network.references import load_space, reference_of
 from archwright.network.registry import BUILDERS, FORMULAS, Formula, builder_of
+from archwright.network.skeleton import Skeleton
 
 __all__ = [
     "BUILDERS",
     "FORMULAS",
     "Formula",
     "ModuleBuilder",
+    "Skeleton",
     "Smallest",
     "build",
     "builder_of",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 
 from archwright.errors import NetworkError
 from archwright.network.building import build, checked_shape, construct, undisturbed
-from archwright.network.registry import FORMULAS, Builder, Formula, Shape, builder_of
+from archwright.network.registry import BUILDERS, FORMULAS, Builder, Formula, Shape, builder_of
 from archwright.space import Architecture, Real, Space
 
 __all__ = ["Smallest", "parameters", "smallest"]
@@ -122,8 +122,15 @@ def _start(space: Space, shape: Shape, outputs: int, *, certain: bool) -> Archit
 
 
 def _formula(space: Space) -> Formula | None:
-    if space.builder is None and space.name in FORMULAS:
+    if space.name not in FORMULAS:
+        return None
+    if space.builder is None:
         return FORMULAS.get(space.name)
+    bound = space.builder
+    if isinstance(bound, partial) and not bound.args and bound.func is BUILDERS.get(space.name):
+        # The registered builder with options of its own, which are the formula's as well.
+        formula = FORMULAS.get(space.name)
+        return replace(formula, parameters=partial(formula.parameters, **bound.keywords))
     return None
 
 

@@ -6,6 +6,8 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -23,9 +25,11 @@ __all__ = ["Reference", "load_space", "reference_of"]
 
 Reference: TypeAlias = str | dict[str, Any]
 """A JSON value from which `load_space` rebuilds a space in another process: a name, a
-"file.py:NAME", or {"space": JSON of the space, "builder": "file.py:FUNCTION"}."""
+"file.py:NAME", or {"space": JSON of the space, "builder": "file.py:FUNCTION"}, where "options"
+hold the keywords of a `functools.partial`."""
 
 _PREFIX = "archwright_user_"
+_NOTHING = object()  # what has no JSON
 
 
 def load_space(reference: Reference | Space | Callable[..., nn.Module], **options: Any) -> Space:
@@ -56,7 +60,8 @@ def reference_of(space: Reference | Space | Callable[..., nn.Module]) -> Referen
     """Return a JSON value from which `load_space` makes the same space in another process.
 
     Returns:
-        None if there is none: the builder or the rules are not at the top of a file or module.
+        None if there is none: the builder or the rules are not at the top of a file or module, or
+        the options of a partial builder are no plain data nor dataclasses of it.
     """
     if isinstance(space, str):
         path, colon, name = space.rpartition(":")
@@ -65,6 +70,7 @@ def reference_of(space: Reference | Space | Callable[..., nn.Module]) -> Referen
         return dict(space)
     if not isinstance(space, Space):
         space = _as_space(space, repr(space))
+    options: dict[str, Any] | None = {}
     if isinstance(space.builder, ModuleBuilder):
         target = _target_of(space.builder.constructor)
         simple = target is not None and space_of(space.builder.constructor) == space
@@ -78,11 +84,15 @@ def reference_of(space: Reference | Space | Callable[..., nn.Module]) -> Referen
         if space.name not in BUILDERS:
             return None
     else:
-        target, kind = _target_of(space.builder), "builder"
-    if target is None or "rules" in space.to_json() or type(space) is not Space:
+        function, options = _taken_apart(space.builder)
+        target, kind = _target_of(function), "builder"
+    derived = type(space) is not Space and space.catalog is None
+    if target is None or options is None or "rules" in space.to_json() or derived:
         return None
     described: dict[str, Any] = {"space": space.to_json()}
-    return described | {kind: target} if kind else described
+    if kind:
+        described[kind] = target
+    return described | {"options": options} if options else described
 
 
 def _rebuilt(reference: Mapping[str, Any]) -> Space:
@@ -90,8 +100,46 @@ def _rebuilt(reference: Mapping[str, Any]) -> Space:
     if "constructor" in reference:
         return space.bind(ModuleBuilder(_load(reference["constructor"])))
     if "builder" in reference:
-        return space.bind(_load(reference["builder"]))
+        builder = _load(reference["builder"])
+        options = {n: _option(value) for n, value in reference.get("options", {}).items()}
+        return space.bind(partial(builder, **options) if options else builder)
     return space
+
+
+def _taken_apart(builder: Any) -> tuple[Any, dict[str, Any] | None]:
+    """Return the function behind a builder and its options as JSON, or None if they have none."""
+    if not isinstance(builder, partial):
+        return builder, {}
+    options = {name: _described(value) for name, value in builder.keywords.items()}
+    if builder.args or _NOTHING in options.values():
+        return builder.func, None
+    return builder.func, options
+
+
+def _described(value: object) -> Any:
+    """Return plain data, or the fields and class of a dataclass, as JSON."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    target = _target_of(type(value))
+    if not is_dataclass(value) or target is None:
+        return _NOTHING
+    described = {f.name: _described(getattr(value, f.name)) for f in fields(value)}
+    if _NOTHING in described.values():
+        return _NOTHING
+    return {"class": target, "fields": described}
+
+
+def _option(described: Any) -> Any:
+    """Return the value that `_described` described."""
+    if not isinstance(described, Mapping):
+        return described
+    values = {name: _option(value) for name, value in described["fields"].items()}
+    kind = _load(described["class"])
+    if not (inspect.isclass(kind) and is_dataclass(kind)):
+        raise SpaceError(
+            f"an option of a builder must be plain data or a dataclass; got {described['class']}"
+        )
+    return kind(**values)
 
 
 def _as_space(found: object, where: str) -> Space:

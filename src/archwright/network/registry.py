@@ -44,10 +44,26 @@ BUILDERS.register(
 BUILDERS.register(
     "cnn", "archwright.network.cnn:build_cnn", summary="convolutional stages and a linear head"
 )
+for _name, _target in (
+    ("nasbench101", "archwright.network.nasbench101:build_nasbench101"),
+    ("nasbench1shot1", "archwright.network.nasbench101:build_nasbench101"),
+    ("nasbench201", "archwright.network.nasbench201:build_nasbench201"),
+    ("nats-size", "archwright.network.nats_size:build_nats_size"),
+    ("nasbench-macro", "archwright.network.nasbench_macro:build_nasbench_macro"),
+):
+    BUILDERS.register(_name, _target, summary="the network of the published benchmark")
 
 FORMULAS: Registry[Formula] = Registry("parameter formula", group="archwright.formulas")
 FORMULAS.register("mlp", "archwright.network.mlp:FORMULA", summary="sum over the linear layers")
 FORMULAS.register("cnn", "archwright.network.cnn:FORMULA", summary="sum over the convolutions")
+for _name, _target in (
+    ("nasbench101", "archwright.network.nasbench101:FORMULA"),
+    ("nasbench1shot1", "archwright.network.nasbench101:FORMULA"),
+    ("nasbench201", "archwright.network.nasbench201:FORMULA"),
+    ("nats-size", "archwright.network.nats_size:FORMULA"),
+    ("nasbench-macro", "archwright.network.nasbench_macro:FORMULA"),
+):
+    FORMULAS.register(_name, _target, summary="sum over the convolutions")
 
 
 def builder_of(space: Space) -> Builder:
