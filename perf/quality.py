@@ -70,9 +70,9 @@ def peers(data: object, seed: int) -> dict[str, float]:
     return scores
 
 
-def measure(source: str, seeds: int, trials: int, **more: object) -> dict[str, object]:
+def measure(source: str, seeds: range, trials: int, **more: object) -> dict[str, object]:
     rows = []
-    for seed in range(seeds):
+    for seed in seeds:
         ours, data = search(source, seed, trials, **dict(more))
         rows.append(ours | peers(data, seed))
         print(f"  seed {seed}: " + ", ".join(f"{k} {v:.4f}" for k, v in rows[-1].items()))
@@ -86,30 +86,32 @@ def measure(source: str, seeds: int, trials: int, **more: object) -> dict[str, o
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--csv", nargs=3, metavar=("FILE", "TARGET", "TASK"))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--only", choices=BUILT_IN)
     arguments = parser.parse_args()
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     if arguments.csv:
         file, target, task = arguments.csv
         table = measure(
             file,
-            arguments.seeds,
+            seeds,
             arguments.trials,
             data={"target": target, "task": task},
             constraints=["parameters<=20000"],
         )
-        name, found = f"quality_{Path(file).stem.split('.')[0]}", {"scores": table}
+        name, found = f"quality_{Path(file).stem.split('.')[0]}", {"seeds": list(seeds), "scores": table}
     else:
         found = {}
         for source, goal in BUILT_IN.items():
             if arguments.only in (None, source):
-                table = measure(source, arguments.seeds, arguments.trials)
+                table = measure(source, seeds, arguments.trials)
                 mean = float(np.mean(table["archwright"]))
                 print(
                     f"{source}: mean {mean:.4f}, goal {goal} {'met' if mean >= goal else 'MISSED'}"
                 )
-                found[source] = {"goal": goal, "mean": mean, "scores": table}
+                found[source] = {"goal": goal, "mean": mean, "seeds": list(seeds), "scores": table}
         name = "quality"
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")

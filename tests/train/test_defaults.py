@@ -22,6 +22,13 @@ def test_few_rows_are_trained_with_care() -> None:
     assert few.weight_decay > many.weight_decay
 
 
+def test_regression_trains_longer_and_averages_the_weights_where_rows_allow() -> None:
+    labels, numbers = recipe_for(5_000, CLASSES), recipe_for(5_000, NUMBERS)
+    assert numbers.epochs > labels.epochs
+    assert (labels.ema_decay, numbers.ema_decay) == (None, 0.998)
+    assert recipe_for(999, NUMBERS).ema_decay is None
+
+
 def test_only_labels_are_smoothed() -> None:
     assert recipe_for(100, CLASSES).label_smoothing > 0
     assert recipe_for(100, NUMBERS).label_smoothing == 0
