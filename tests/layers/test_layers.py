@@ -37,7 +37,7 @@ TABLE: dict[str, set[str]] = {
     "data": set(),
     "cost": set(),
     "train": {"data"},
-    "proxy": {"data"},
+    "proxy": {"data", "cost"},
     "network": {"space"},
     "supernet": {"space", "network", "data", "train"},
     "evaluate": {"space", "trial", "predictor", "benchmark"} | TORCH_WING,
@@ -66,7 +66,7 @@ AT_HOME = {"ray": ("run/ray.py",), "typer": ("cli/",)}
 # What a room may import from outside, where the table says so.
 OUTSIDE = {"space": {"numpy"}}
 
-IMPORT_NAMES = {"scikit-learn": "sklearn", "pillow": "PIL"}
+IMPORT_NAMES = {"google-crc32c": "google_crc32c", "scikit-learn": "sklearn", "pillow": "PIL"}
 
 _LAZY_TARGET = re.compile(r"(archwright(?:\.\w+)+):\w+")
 
