@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archwright.seeding import derive_seed, generator
+from archwright.seeding import derive_seed, derive_seeds, generator
 
 LABELS = st.lists(st.text() | st.integers(), max_size=4).map(tuple)
 
@@ -31,6 +31,15 @@ def test_golden_seeds(seed: int, labels: tuple[str | int, ...], expected: int) -
 def test_golden_draws() -> None:
     rng = generator(0, "strategy")
     assert rng.integers(1000, size=4).tolist() == [886, 417, 722, 792]
+
+
+@given(st.integers(), LABELS, st.integers())
+def test_seeds_of_numbers_are_those_one_by_one(
+    seed: int, labels: tuple[str | int, ...], number: int
+) -> None:
+    seed_of = derive_seeds(seed, *labels)
+    assert seed_of(number) == derive_seed(seed, *labels, number)
+    assert seed_of(0) == derive_seed(seed, *labels, 0)
 
 
 @given(st.integers(), LABELS)

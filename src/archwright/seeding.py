@@ -10,12 +10,13 @@ consumer never shifts another one's draws:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 
 from archwright.canonical import dumps
 
-__all__ = ["derive_seed", "generator"]
+__all__ = ["derive_seed", "derive_seeds", "generator"]
 
 
 def derive_seed(seed: int, *labels: str | float) -> int:
@@ -35,6 +36,23 @@ def derive_seed(seed: int, *labels: str | float) -> int:
     """
     name = dumps((seed, *labels)).encode()
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") >> 1
+
+
+def derive_seeds(seed: int, *labels: str | float) -> Callable[[int], int]:
+    """Return `derive_seed(seed, *labels, number)` as a function of the number, much faster.
+
+    Example:
+        >>> derive_seeds(0, "trial")(17) == derive_seed(0, "trial", 17)
+        True
+    """
+    begun = hashlib.blake2b(dumps((seed, *labels))[:-1].encode(), digest_size=8)
+
+    def derived(number: int) -> int:
+        whole = begun.copy()
+        whole.update(b",%d]" % number)
+        return int.from_bytes(whole.digest(), "big") >> 1
+
+    return derived
 
 
 def generator(seed: int, *labels: str | int) -> np.random.Generator:

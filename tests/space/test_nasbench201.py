@@ -330,17 +330,21 @@ def test_architectures_travel() -> None:
         assert pickle.loads(pickle.dumps(a)) == a
 
 
-def test_mutation_changes_one_edge_uniformly() -> None:
+def test_mutation_draws_a_node_then_an_edge_then_another_operation() -> None:
     rng = np.random.default_rng(0)
     parent = CELLS.at(0)
     children = [CELLS.mutate(parent, rng=rng).codes for _ in range(4800)]
     changed = np.array(children) != np.array(parent.codes)
     assert (changed.sum(axis=1) == 1).all()
-    # 24 equally likely children, 200 expected of each: standard deviation 14.
-    counts = np.unique(children, axis=0, return_counts=True)[1]
-    assert len(counts) == 24
-    assert counts.min() > 140
-    assert counts.max() < 260
+    assert len(np.unique(children, axis=0)) == 24
+    # Standard deviations of up to 33.
+    expected = np.array([1600, 800, 800, 533, 533, 533])
+    assert np.abs(changed.sum(axis=0) - expected).max() < 130
+    # Each of four other operations on the edge 0->1: 400 expected, standard deviation 19.
+    first = np.array(children)[changed[:, 0], 0]
+    counts = np.unique(first, return_counts=True)[1]
+    assert len(counts) == 4
+    assert np.abs(counts - 400).max() < 80
 
 
 @pytest.mark.shared_data

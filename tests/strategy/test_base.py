@@ -140,7 +140,7 @@ def test_initial_architectures_may_be_architectures(tiny: Space) -> None:
 def test_initial_architectures_survive_json(widths: Space) -> None:
     strategy = random(widths, initial=[{"hidden": (60, 70)}])
     options = json.loads(json.dumps(strategy.options))
-    assert options == {"initial": [{"hidden": [60, 70]}]}
+    assert options == {"repeats": False, "initial": [{"hidden": [60, 70]}]}
     assert random(widths, **options).ask()[0].architecture["hidden"] == (60, 70)
 
 

@@ -36,7 +36,7 @@ def test_unknown_option_names_the_allowed_and_the_nearest(cell: Space) -> None:
         UnknownNameError,
         match=r"unknown option of strategy 'regularized-evolution' 'populaton' "
         r"\(did you mean 'population'\?\); "
-        "allowed: initial, population, removal, replacement, sample_size",
+        "allowed: initial, population, removal, repeats, replacement, sample_size",
     ):
         make_strategy("aging-evolution", cell, ["max:a"], populaton=3)
 

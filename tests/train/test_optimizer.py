@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -74,3 +76,50 @@ def test_biases_and_norms_do_not_decay(mlp: Maker) -> None:
     for parameter, old in zip(network.parameters(), before.parameters(), strict=True):
         factor = 1 - 0.1 * 0.5 if parameter.dim() >= 2 else 1.0
         torch.testing.assert_close(parameter.detach(), old.detach() * factor)
+
+
+def _rmsprop(
+    weights: np.ndarray, gradients: list[np.ndarray], rates: list[float], decay: np.ndarray
+) -> np.ndarray:
+    """TensorFlow's rule, written down weight by weight."""
+    found = []
+    for place, weight in enumerate(weights):
+        square, momentum = 1.0, 0.0
+        for all_gradients, rate in zip(gradients, rates, strict=True):
+            gradient = all_gradients[place] + decay[place] * weight
+            square += (gradient**2 - square) * (1 - 0.9)
+            momentum = 0.7 * momentum + rate * gradient / math.sqrt(square + 1.0)
+            weight -= momentum
+        found.append(weight)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_rmsprop_steps_are_those_of_tensorflow(mlp: Maker, decay: float) -> None:
+    recipe = Recipe(optimizer="rmsprop-tf", weight_decay=decay, momentum=0.7)
+    network = mlp(3, inputs=2, outputs=2, dtype=torch.float64)
+    optimizer = Optimizer(recipe, flat := Flat(network))
+    before = flat.trained.numpy(force=True).copy()
+    decays = np.where(np.arange(flat.weights) < flat.decayed, decay, 0.0)
+    rng = torch.Generator().manual_seed(0)
+    gradients, rates = [], [0.5 / (1 + step) for step in range(10)]
+    for rate in rates:
+        flat.gradients.copy_(3 * torch.randn(flat.weights, generator=rng, dtype=torch.float64))
+        gradients.append(flat.gradients.numpy().copy())
+        optimizer.step(rate)
+        np.testing.assert_array_equal(flat.gradients.numpy(), gradients[-1])
+    expected = _rmsprop(before, gradients, rates, decays)
+    np.testing.assert_allclose(flat.trained.numpy(force=True), expected, rtol=1e-12)
+
+
+def test_rmsprop_by_hand(mlp: Maker) -> None:
+    network = mlp(3, dtype=torch.float64)
+    optimizer = Optimizer(Recipe(optimizer="rmsprop-tf", weight_decay=0.0), flat := Flat(network))
+    before = flat.trained.clone()
+    flat.gradients.fill_(2.0)
+    optimizer.step(0.1)  # the mean square goes from 1 to 0.9 + 0.1 * 4
+    first = 0.1 * 2 / math.sqrt(1.3 + 1)
+    torch.testing.assert_close(flat.trained, before - first)
+    flat.gradients.fill_(0.0)
+    optimizer.step(0.1)  # momentum alone
+    torch.testing.assert_close(flat.trained, before - first - 0.9 * first)

@@ -1,7 +1,8 @@
 """Turn a proposal into a measurement: the one room where architectures and networks meet.
 
 An `Evaluator` declares the metrics it reports and evaluates proposals one by one or, where that
-is faster, many at once. Training, look-up and any user's function are the same kind of thing:
+is faster, many at once. Training, look-up, proxies and any user's function are the same kind of
+thing:
 
     def score(architecture, seed):
         return {"val_score": -abs(architecture["width"] - 120)}
@@ -19,8 +20,10 @@ from archwright.evaluate.cached import CachedEvaluator
 from archwright.evaluate.evaluator import Context, Evaluator, outcome_of
 from archwright.evaluate.function import FunctionEvaluator
 from archwright.evaluate.spec import EVALUATORS, build_evaluator
+from archwright.evaluate.table import EvaluatorLike, TableEvaluator, as_evaluator
 
 if TYPE_CHECKING:
+    from archwright.evaluate.proxy import ProxyEvaluator
     from archwright.evaluate.train import TrainEvaluator
 
 __all__ = [
@@ -28,15 +31,21 @@ __all__ = [
     "CachedEvaluator",
     "Context",
     "Evaluator",
+    "EvaluatorLike",
     "FunctionEvaluator",
+    "ProxyEvaluator",
+    "TableEvaluator",
     "TrainEvaluator",
+    "as_evaluator",
     "build_evaluator",
     "outcome_of",
 ]
 
+_TORCH = {"ProxyEvaluator": "proxy", "TrainEvaluator": "train"}
+
 
 def __getattr__(name: str) -> Any:
-    # TrainEvaluator brings torch along, so it is loaded when somebody trains.
-    if name == "TrainEvaluator":
-        return import_module("archwright.evaluate.train").TrainEvaluator
+    # These bring torch along, so they are loaded when somebody trains or scores.
+    if name in _TORCH:
+        return getattr(import_module(f"archwright.evaluate.{_TORCH[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -117,6 +117,14 @@ class Evaluator(ABC):
         """Return JSON facts for the study's record: data, hashes, recipe, engine."""
         return {}
 
+    def to_spec(self) -> dict[str, Any] | None:
+        """Return JSON with a "kind" of `EVALUATORS`, which makes this evaluator and its space.
+
+        A study keeps it, so that other processes can join and a later one can resume it. `None` if
+        it is made of Python objects.
+        """
+        return None
+
     def metric(self, name: str) -> MetricInfo | None:
         """Return what is declared about a metric; None if it is not declared."""
         return next((info for info in self.metrics if info.name == name), None)

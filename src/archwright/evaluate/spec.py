@@ -18,6 +18,12 @@ EVALUATORS: Registry[Factory] = Registry("evaluator", group="archwright.evaluato
 EVALUATORS.register(
     "train", "archwright.evaluate.train:from_spec", summary="train on data, measure on validation"
 )
+EVALUATORS.register(
+    "table", "archwright.evaluate.table:from_spec", summary="look up in a benchmark table"
+)
+EVALUATORS.register(
+    "proxy", "archwright.evaluate.proxy:from_spec", summary="score untrained networks"
+)
 
 
 def build_evaluator(spec: Mapping[str, Any]) -> tuple[Space, Evaluator]:

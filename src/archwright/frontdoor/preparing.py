@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from archwright import network, train
 from archwright.data import Dataset, LoadOptions, load
-from archwright.errors import EvaluationError, UnknownNameError
+from archwright.errors import EvaluationError, StrategyError, UnknownNameError
 from archwright.evaluate import TrainEvaluator
 from archwright.frontdoor.places import Places, made_folders
+from archwright.frontdoor.prescreening import OnScored, Prescreen, Screened, check_same, screen
 from archwright.frontdoor.result import SearchResult
 from archwright.run import Callback, Study
 from archwright.space import Space
 from archwright.store import Store
+from archwright.strategy import make_strategy
 from archwright.trial import Budget, Constraint, Objective
 
 if TYPE_CHECKING:
@@ -96,6 +98,8 @@ def prepare(
     out: str | Path | None = None,
     runs: str | Path | None = None,
     resume: bool = False,
+    prescreen: str | Prescreen | None = None,
+    on_scored: OnScored | None = None,
     **more: Any,
 ) -> Search:
     """Load the data and check everything, without running; see `search` for the arguments."""
@@ -111,6 +115,28 @@ def prepare(
     )
     stem = f"{loaded.name}-{searched.name}-{strategy}"
     places = Places(store, name, stem, out=out, runs=runs, resume=resume)
+    strategy_options = _strategy_options(strategy, budget, options.strategy, places)
+    spec = _spec(loaded, chosen, evaluator, places.out)
+    before = places.before.spec if places.before else None
+    wanted = None if prescreen is None else Prescreen.parse(prescreen)
+    if before is not None:  # it was screened when it was made
+        check_same(before.get("prescreen"), wanted)
+        if wanted is not None:
+            strategy_options["initial"] = before["strategy"]["options"]["initial"]
+    elif wanted is not None:
+        screened = _screened(
+            wanted,
+            evaluator,
+            searched,
+            loaded,
+            strategy=strategy,
+            options=strategy_options,
+            trials=budget.trials,
+            seed=seed,
+            on_scored=on_scored,
+        )
+        strategy_options["initial"] = screened.initial
+        spec |= {"prescreen": screened.record, "seconds_before": screened.seconds}
     study = Study(
         searched,
         strategy,
@@ -121,11 +147,25 @@ def prepare(
         seed=seed,
         store=places.store,
         name=places.name,
-        options=_strategy_options(strategy, budget, options.strategy, places),
-        spec=_spec(loaded, chosen, evaluator, places.out),
+        options=strategy_options,
+        spec=spec,
         **options.study,
     )
     return Search(study, loaded, places, resume)
+
+
+def _screened(
+    prescreen: Prescreen, evaluator: TrainEvaluator, space: Space, data: Dataset, **settings: Any
+) -> Screened:
+    """Score first, after everything else was checked."""
+    if settings["options"].get("initial"):
+        raise StrategyError(
+            "a prescreen chooses what is trained first, and so does the strategy option initial; "
+            "give one of them"
+        )
+    evaluator.check()
+    make_strategy(settings["strategy"], space, ["max:score"], **settings["options"])
+    return screen(prescreen, evaluator, space, data, **settings)
 
 
 @dataclass

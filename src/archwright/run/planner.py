@@ -95,7 +95,9 @@ class Planner:
             n = self._ready(n)
             if n == 0:
                 return [], self.told
-        proposals = self.strategy.ask(max(1, min(n, self.strategy.concurrency)))
+        if n > 1:
+            n = max(1, min(n, self.strategy.concurrency))
+        proposals = self.strategy.ask(n)
         self.asked += len(proposals)
         return proposals, self.told
 

@@ -19,7 +19,7 @@ from archwright.errors import (
     StudyExistsError,
     UnknownNameError,
 )
-from archwright.evaluate import Evaluator
+from archwright.evaluate import Evaluator, EvaluatorLike, as_evaluator
 from archwright.run.callbacks import Callback
 from archwright.run.executors import choose_executor
 from archwright.run.isolate import Limits
@@ -86,7 +86,7 @@ class Study:
         space: What may be proposed. Constraints that an architecture alone decides restrict it,
             so that strategies never propose what they forbid.
         strategy: A registered name, or a `Strategy` class of your own.
-        evaluator: Measures proposals.
+        evaluator: Measures proposals; a benchmark table is looked up with `TableEvaluator`.
         objective: "max:val_accuracy", or several for a Pareto front; the first one ranks.
         budget: What may be spent in all; a number means trials.
         constraints: Hard bounds such as "parameters<=50000".
@@ -126,7 +126,7 @@ class Study:
         self,
         space: Space,
         strategy: str | type[Strategy],
-        evaluator: Evaluator,
+        evaluator: EvaluatorLike,
         *,
         objective: str | Objective | Sequence[str | Objective],
         budget: Budget | int,
@@ -144,6 +144,8 @@ class Study:
             objective = [objective]
         if isinstance(strategy, str):
             strategy = STRATEGIES.entry(strategy).name
+        evaluator = as_evaluator(evaluator, space)
+        described = {} if (own := evaluator.to_spec()) is None else {"evaluator": own}
         self.name = name
         self.job = Job(
             strategy,
@@ -156,7 +158,7 @@ class Study:
             limits or Limits(),
             space,
             evaluator,
-            dict(spec or {}),
+            {**described, **(spec or {})},
             worker_options or WorkerOptions(),
         )
         self._where = store
@@ -294,7 +296,8 @@ def execute(
     callback = callback or Callback()
     if job.budget.to_json() != _recorded_budget(record):
         store.annotate(record, "budget", job.budget.to_json())
-    used = float(record.extra.get("wall_seconds", 0.0))
+    # Work before the first run, say a prescreen, counts too.
+    used = float(record.extra.get("wall_seconds", job.spec.get("seconds_before", 0.0)))
     options = replace(job.options, seconds_used=used)
     if should_stop is not None:
         options = replace(options, should_stop=should_stop)

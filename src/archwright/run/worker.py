@@ -21,9 +21,9 @@ from functools import partial
 from archwright.evaluate import Context, Evaluator
 from archwright.run.callbacks import Callback
 from archwright.run.planner import Planner
-from archwright.seeding import derive_seed
+from archwright.run.seeds import trial_seeds
 from archwright.store import Counts, Store, StudyRecord, Transaction
-from archwright.trial import Budget, Outcome, Proposal, Trial
+from archwright.trial import Budget, Outcome, Trial
 
 __all__ = ["Worker", "WorkerOptions", "owner_name"]
 
@@ -95,10 +95,13 @@ class Worker:
         self.options = options or WorkerOptions()
         self.callback = callback or Callback()
         self.owner = owner_name()
-        self._seed_base = derive_seed(study.seed, "trials")
+        self._seed_of = trial_seeds(study.seed, evaluator)
         self._started = time.monotonic()
         self._batch = min(self.evaluator.batch_size, self.options.most or sys.maxsize)
         self._wanted = self._batch
+        self._groups = budget.cost_seconds is None and self.options.most is None
+        self._claimed: Sequence[Trial] = ()
+        self._context = Context(self.options.should_stop, self._report)
         self._in_flight: list[tuple[Trial, Outcome]] = []
         self._asked_in_doubt = False
         self._reason: str | None = None
@@ -146,7 +149,7 @@ class Worker:
         Very short evaluations share a transaction, as far as the strategy can propose without
         being told; a group is worth some milliseconds, which is all that a kill can cost.
         """
-        if self.budget.cost_seconds is None and self.options.most is None:
+        if self._groups:
             group = min(_LARGEST_GROUP, int(_GROUP_SECONDS / max(seconds, 1e-6)))
             self._wanted = max(self._batch, group)
 
@@ -196,7 +199,7 @@ class Worker:
         self._asked_in_doubt = True
         proposals, told = self.planner.ask(min(wanted, room))
         if proposals:
-            seeds = [self._seed(counts["total"] + k, p) for k, p in enumerate(proposals)]
+            seeds = [self._seed_of(k, p) for k, p in enumerate(proposals, counts["total"])]
             self._reason = None
             return tx.start(
                 self.owner,
@@ -220,17 +223,13 @@ class Worker:
         if planner.asked < counts["total"]:
             planner.catch_up(self.store.trials(self.study, since=planner.asked))
 
-    def _seed(self, number: int, proposal: Proposal) -> int:
-        if self.evaluator.seed_by == "architecture":
-            return derive_seed(self._seed_base, *proposal.architecture.codes)
-        return derive_seed(self.study.seed, "trial", number)
-
     def _room(self, counts: Counts) -> int:
         """Return how many more trials may be asked."""
         budget = self.budget
-        elapsed = self.options.seconds_used + time.monotonic() - self._started
-        if budget.seconds is not None and elapsed >= budget.seconds:
-            return 0
+        if budget.seconds is not None:
+            elapsed = self.options.seconds_used + time.monotonic() - self._started
+            if elapsed >= budget.seconds:
+                return 0
         if budget.cost_seconds is not None and counts["cost_seconds"] >= budget.cost_seconds:
             return 0
         if budget.trials is None:
@@ -246,15 +245,15 @@ class Worker:
         return f"{budget.seconds:g} seconds of wall time spent"
 
     def _evaluate(self, claimed: Sequence[Trial]) -> list[Outcome]:
-        def report(index: int, epoch: int, metrics: Mapping[str, float]) -> None:
-            self.callback.on_progress(claimed[index].number, epoch, metrics)
-
-        context = Context(self.options.should_stop, report)
+        self._claimed = claimed
         return self.evaluator.evaluate_batch(
             [trial.proposal for trial in claimed],
             seeds=[trial.seed for trial in claimed],
-            context=context,
+            context=self._context,
         )
+
+    def _report(self, index: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.callback.on_progress(self._claimed[index].number, epoch, metrics)
 
 
 class _Heartbeat:

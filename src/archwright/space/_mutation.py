@@ -40,12 +40,10 @@ def mutate(program: Program, codes: tuple[int | float, ...], rng: np.random.Gene
     return settle(program, draft, partial(_draw_into, rng))
 
 
-def _exchanged(
-    program: Program, codes: tuple[int | float, ...], rng: np.random.Generator
-) -> Draft:
+def _exchanged(program: Program, codes: tuple[int | float, ...], rng: np.random.Generator) -> Draft:
     """Return the codes with another option at one choice: `_pick` and `_another` in one draw."""
     where, what = rng.random(2).tolist()
-    slot = program.varied[int(where * len(program.varied))].start
+    slot = program.edited[int(where * len(program.edited))]
     other, draft = int(what * (program.sizes[slot] - 1)), list(codes)
     draft[slot] = other + (other >= draft[slot])
     return draft

@@ -56,6 +56,7 @@ class Program:
     sizes: tuple[int, ...] = field(init=False)
     special: tuple[Node, ...] = field(init=False)
     varied: list[Node] = field(init=False)
+    edited: tuple[int, ...] = field(init=False)
     flat: bool = field(init=False)
     paths: Mapping[str, Node | int] = field(init=False)
 
@@ -70,6 +71,7 @@ class Program:
             if isinstance(node, SubsetNode) or (isinstance(node, ScalarNode) and node.table is None)
         )
         self.varied = [leaf for leaf in self.leaves if leaf.varied]
+        self.edited = tuple(leaf.start for leaf in self.varied)
         # Choices that are always open, and nothing else.
         self.flat = not self.conditional and all(
             isinstance(node, ScalarNode) and isinstance(node.decision, Choice)

@@ -150,6 +150,11 @@ class Space:
         """
         return self._plain and self.program.flat and self.size < 2**63
 
+    @property
+    def edited_slots(self) -> tuple[int, ...]:
+        """The slots that a mutation of a product picks from; one may stand there several times."""
+        return self.program.edited
+
     @cached_property
     def fingerprint(self) -> str:
         """32 hexadecimal digits that tell spaces apart: a digest of `to_json`."""

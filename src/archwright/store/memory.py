@@ -35,6 +35,18 @@ __all__ = ["MemoryStore", "open_memory"]
 _PENDING, _RUNNING, _COMPLETED = Status.PENDING, Status.RUNNING, Status.COMPLETED
 
 
+_forks = 0  # of this process's ancestors: a store made before the last one is not ours
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
+
 class _Study:
     """One study's trials, its lock, and the counts kept up to date."""
 
@@ -216,16 +228,19 @@ class _MemoryTransaction(Transaction):
         check_enqueue(proposals, seeds)
         check_claim(owner, len(proposals))
         until, first = now + lease_seconds, len(study.trials)
-        started = [
-            Trial(number, proposal, seed, _RUNNING, told_before, 1, None, None, owner, now, now)
-            for number, (proposal, seed) in enumerate(zip(proposals, seeds, strict=True), first)
-        ]
-        study.trials += started
-        for number in range(first, first + len(started)):
-            study.events.append(("asked", number, 0, "", now))
-            study.events.append(("claimed", number, 1, owner, now))
+        started = []
+        for number, (proposal, seed) in enumerate(zip(proposals, seeds, strict=True), first):
+            started.append(
+                Trial(number, proposal, seed, _RUNNING, told_before, 1, None, None, owner, now, now)
+            )
             study.leases[number] = until
-        study.earliest = min(study.earliest, until)
+            study.events += (
+                ("asked", number, 0, "", now),
+                ("claimed", number, 1, owner, now),
+            )
+        study.trials += started
+        if until < study.earliest:
+            study.earliest = until
         return started
 
     def _take(self, trial: Trial, owner: str, max_attempts: int) -> Trial | None:
@@ -317,6 +332,7 @@ class MemoryStore(Store):
         self._by_id: dict[int, _Study] = {}
         self._ids = 0
         self._process: int | None = os.getpid()
+        self._forks = _forks
 
     def create_study(
         self,
@@ -376,7 +392,7 @@ class MemoryStore(Store):
             self._find(study).extra[key] = text
 
     def transaction(self, study: StudyRecord) -> _MemoryTransaction:
-        return _MemoryTransaction(self, self._find(study))
+        return _MemoryTransaction(self, self._known(study) or self._find(study))
 
     def heartbeat(
         self, study: StudyRecord, owner: str, *, lease_seconds: float = LEASE_SECONDS
@@ -422,15 +438,20 @@ class MemoryStore(Store):
         self._by_id.clear()
 
     def _check_usable(self) -> None:
-        if self._process != os.getpid():
+        if self._forks != _forks or self._process is None:  # asking for the process is slow
             raise records.unusable(self.label, self._process)
 
     def _find(self, study: StudyRecord) -> _Study:
         self._check_usable()
-        found = self._by_id.get(study.id)
-        if found is None or found.record.name != study.name:
+        found = self._known(study)
+        if found is None:
             raise records.deleted(study.name, self.label)
         return found
+
+    def _known(self, study: StudyRecord) -> _Study | None:
+        """Return the study; for a transaction, which checks on entry that the store is usable."""
+        found = self._by_id.get(study.id)
+        return found if found is not None and found.record.name == study.name else None
 
 
 def _snapshot(study: _Study, space: Space | None) -> StudyRecord:

@@ -10,11 +10,23 @@ it from the recorded trials with `replay`. `STRATEGIES` holds the names that use
         for proposal in strategy.ask(strategy.concurrency):
             ...                                    # evaluate, wrap into a finished trial
             strategy.tell(trial)
+
+`batched` advances many repeats of one strategy together, for searches on tables.
 """
 
 from archwright.strategy.base import Strategy
+from archwright.strategy.batched import Batched, batched
 from archwright.strategy.catalog import STRATEGIES, make_strategy
 from archwright.strategy.ranking import Member, rank
 from archwright.strategy.replay import replay
 
-__all__ = ["STRATEGIES", "Member", "Strategy", "make_strategy", "rank", "replay"]
+__all__ = [
+    "STRATEGIES",
+    "Batched",
+    "Member",
+    "Strategy",
+    "batched",
+    "make_strategy",
+    "rank",
+    "replay",
+]

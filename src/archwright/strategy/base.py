@@ -6,7 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archwright.errors import SpaceError, StrategyError
 from archwright.seeding import generator
@@ -15,6 +15,9 @@ from archwright.strategy.checks import integer
 from archwright.strategy.ranking import Member, rank
 from archwright.strategy.unseen import Unseen
 from archwright.trial import Constraint, Objective, Proposal, Trial
+
+if TYPE_CHECKING:
+    from archwright.strategy.batched import Batched
 
 __all__ = ["UNLIMITED", "Strategy"]
 
@@ -26,9 +29,9 @@ class Strategy(ABC):
     """Propose architectures, learn from the finished trials.
 
     Proposals are numbered 0, 1, 2 ... in the order of asking, and no architecture is proposed
-    twice. Trials are told once each, whenever they finish, in any order; failed ones are told too
-    and count as the worst. `ask` never waits for outstanding trials, and `ask(n)` is `n` times
-    `ask(1)`.
+    twice, unless an option of the strategy says so. Trials are told once each, whenever they
+    finish, in any order; failed ones are told too and count as the worst. `ask` never waits for
+    outstanding trials, and `ask(n)` is `n` times `ask(1)`.
 
     The state is a function of seed, options and the sequence of asks and tells: no clock, no
     global randomness, no hash order. `archwright.strategy.replay` rebuilds it from trials.
@@ -52,6 +55,8 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     option_names: ClassVar[tuple[str, ...]] = ("initial",)
+    repeats: bool = False
+    """Whether it may propose an architecture again; then it does not remember what it proposed."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -128,7 +133,8 @@ class Strategy(ABC):
             if proposal is None:
                 self._stop(self._unseen.why_none)
                 break
-            self._unseen.add(proposal.architecture)
+            if not self.repeats:
+                self._unseen.add(proposal.architecture)
             self._open[self._asked] = proposal
             self._asked += 1
             proposals.append(proposal)
@@ -151,6 +157,15 @@ class Strategy(ABC):
             )
         del self._open[trial.number]
         self._observe(trial)
+
+    def batched(self, seeds: Sequence[int]) -> Batched | None:
+        """Return this strategy once for every seed, all advanced together, as `Batched` says.
+
+        Returns:
+            None if it has no such form, or not on this space or with these constraints.
+        """
+        del seeds
+        return None
 
     @abstractmethod
     def _propose(self) -> Proposal | None:

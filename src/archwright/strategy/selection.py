@@ -27,12 +27,10 @@ def distinct_indices(n: int, k: int, *, rng: np.random.Generator) -> list[int]:
     if 4 * k > n:
         indices: list[int] = rng.permutation(n)[:k].tolist()
         return indices
-    drawn: list[int] = []
-    while len(drawn) < k:  # few among many: repeats are rare
-        index = int(rng.random() * n)
-        if index not in drawn:
-            drawn.append(index)
-    return drawn
+    drawn: dict[int, None] = {}
+    while missing := k - len(drawn):  # few among many: repeats are rare
+        drawn |= dict.fromkeys([int(u * n) for u in rng.random(missing).tolist()])
+    return list(drawn)
 
 
 def tournament_index(n: int, size: int, *, rng: np.random.Generator) -> int:

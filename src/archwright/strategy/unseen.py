@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import numpy as np
 
@@ -11,10 +10,12 @@ from archwright.errors import SpaceError
 from archwright.space import Architecture, Space
 from archwright.trial import Proposal
 
-__all__ = ["PATIENCE", "Unseen"]
+__all__ = ["EVERY_ONE", "PATIENCE", "Unseen"]
 
 PATIENCE = 100
 """How many repeats in a row are drawn before a simpler way of drawing is taken."""
+EVERY_ONE = "every architecture of the space was proposed"
+"""Why a strategy stops that has used up its space."""
 
 
 class Unseen:
@@ -48,11 +49,13 @@ class Unseen:
     def draw(self, idea: Callable[[], Proposal]) -> Proposal | None:
         """Return the first unseen proposal of the idea, else `random()`."""
         seen = self._seen
-        with suppress(SpaceError):  # rules may leave an architecture without valid edits
+        try:
             for _ in range(PATIENCE):
                 proposal = idea()
                 if proposal.architecture.codes not in seen:
                     return proposal
+        except SpaceError:  # rules may leave an architecture without valid edits
+            return self.random()
         return self.random()
 
     def random(self) -> Proposal | None:
@@ -77,7 +80,7 @@ class Unseen:
     def why_none(self) -> str:
         """The reason to stop after `random` returned `None`."""
         if self._can_walk:
-            return "every architecture of the space was proposed"
+            return EVERY_ONE
         return (
             f"{PATIENCE} random draws in a row found no architecture that was not proposed before"
         )

@@ -10,6 +10,8 @@ to training it alone.
 
     for one in fit_many(networks, data.train, data.validation, recipe, task=data.task, seeds=seeds):
         ...  # a Fitted, or the exception that ended this one
+    if stackable(networks[0], recipe, data.train.inputs):  # convolutional, of equal structure
+        fit_stacked(networks, data.train, None, recipe, task=data.task, seeds=seeds)
     measure(fitted.network, data.validation, task=data.task)
 """
 
@@ -20,6 +22,17 @@ from archwright.train.metrics import measure
 from archwright.train.population import fit_many
 from archwright.train.recipe import Recipe
 from archwright.train.single import fit
-from archwright.train.training import Fitted
+from archwright.train.stacked import fit_stacked, stackable
+from archwright.train.training import Fitted, threads
 
-__all__ = ["Fitted", "Recipe", "fit", "fit_many", "measure", "recipe_for"]
+__all__ = [
+    "Fitted",
+    "Recipe",
+    "fit",
+    "fit_many",
+    "fit_stacked",
+    "measure",
+    "recipe_for",
+    "stackable",
+    "threads",
+]

@@ -25,6 +25,7 @@ class Flat:
     Args:
         network: Its parameters and floating-point buffers become views of `values`, and the
             parameters' gradients views of `gradients`. `release` undoes it.
+        memory: Buffers to use, for values and gradients; None to make them.
 
     Attributes:
         values: Everything that training changes, `(weights + buffers,)`.
@@ -33,7 +34,7 @@ class Flat:
         integers: Buffers that are not floating point, by name; they stay where they are.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, memory: tuple[Tensor, Tensor] | None = None) -> None:
         trained = [p for p in network.parameters() if p.requires_grad]
         self._parameters = sorted(trained, key=lambda p: p.dim() < 2)  # stable: decayed ones first
         self._others = [
@@ -46,13 +47,20 @@ class Flat:
         self.weights = sum(p.numel() for p in self._parameters)
         self.decayed = sum(p.numel() for p in self._parameters if p.dim() >= 2)
         size = self.weights + sum(t.numel() for t in self._others)
-        self.values = torch.empty(size, dtype=like.dtype, device=like.device)
-        self.gradients = torch.zeros(self.weights, dtype=like.dtype, device=like.device)
+        self.move(memory or (like.new_empty(size).detach(), like.new_empty(self.weights).detach()))
+
+    def move(self, memory: tuple[Tensor, Tensor]) -> None:
+        """Go to other buffers, for values and gradients; the gradients become zero."""
+        self.values, self.gradients = memory[0], memory[1].zero_()
         for tensor, view in self._views(self.values):
             view.copy_(tensor.detach())
             tensor.data = view
         for parameter, view in zip(self._parameters, self._slices(self.gradients), strict=False):
             parameter.grad = view
+
+    def place(self, tensor: Tensor) -> int:
+        """Return where a parameter or buffer begins in `values`."""
+        return int(tensor.storage_offset() - self.values.storage_offset())
 
     @property
     def trained(self) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional
 from archwright.data import Split, Task
 from archwright.errors import EvaluationError
 
-__all__ = ["measure", "outputs_of"]
+__all__ = ["measure", "metrics_of", "outputs_of"]
 
 _ROWS, _IMAGES = 1024, 256
 """How many rows, or images, are run at a time."""
@@ -41,7 +41,13 @@ def measure(
     if not len(split):
         raise EvaluationError("cannot measure a network on a split of 0 rows; got an empty split")
     outputs = outputs_of(network, split.inputs)
-    targets = split.targets.to(outputs.device)
+    return metrics_of(outputs, split.targets.to(outputs.device), task=task, scale=scale)
+
+
+def metrics_of(
+    outputs: Tensor, targets: Tensor, *, task: Task, scale: Sequence[float] | None = None
+) -> dict[str, float]:
+    """Return the metrics of outputs `(rows, outputs)`, at least one row; see `measure`."""
     if task.is_classification:
         return _classification(outputs, targets)
     return _regression(outputs.double(), targets.double().view_as(outputs), scale)

@@ -3,6 +3,13 @@
 Adam and AdamW follow [Kingma2015adam]_ and [Loshchilov2019decoupled]_, SGD with Nesterov momentum
 follows [Sutskever2013momentum]_, each as `torch.optim` computes it; decay is applied to the leading
 `decayed` weights of the buffer only, so biases and norms are spared.
+
+RMSProp is TensorFlow's, with which NAS-Bench-101 was trained: epsilon is 1 and inside the root, the
+mean square begins at 1, and the learning rate is part of the momentum. With gradient g,
+
+    square <- 0.9 square + 0.1 g^2
+    momentum <- mu momentum + rate g / sqrt(square + epsilon)
+    weights <- weights - momentum
 """
 
 from __future__ import annotations
@@ -16,6 +23,13 @@ from archwright.train.recipe import Recipe
 __all__ = ["Optimizer"]
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+_RMSPROP_DECAY, _RMSPROP_EPSILON = 0.9, 1.0
+_MOMENTS = {
+    "sgd": ("momentum",),
+    "adam": ("mean", "square"),
+    "adamw": ("mean", "square"),
+    "rmsprop-tf": ("momentum", "square"),
+}
 
 
 class Optimizer:
@@ -29,13 +43,19 @@ class Optimizer:
         self._kind = recipe.optimizer
         self._momentum = recipe.momentum
         self._first = True
-        moments = ("momentum",) if recipe.optimizer == "sgd" else ("mean", "square")
-        self.state = {name: torch.zeros_like(flat.gradients) for name in moments}
+        self.state = {name: torch.zeros_like(flat.gradients) for name in _MOMENTS[self._kind]}
+        if self._kind == "rmsprop-tf":
+            self.state["square"].fill_(1.0)
         self.state["step"] = torch.zeros((), dtype=torch.float32, device=flat.values.device)
-        cut = flat.decayed if recipe.weight_decay else 0  # without decay one part is enough
+        self._decay = recipe.weight_decay
+        self.move(flat)
+
+    def move(self, flat: Flat) -> None:
+        """Go on with the weights where they lie now."""
+        cut = flat.decayed if self._decay else 0  # without decay one part is enough
         self._parts = [
             self._part(flat, slice(start, end), decay)
-            for start, end, decay in ((0, cut, recipe.weight_decay), (cut, flat.weights, 0.0))
+            for start, end, decay in ((0, cut, self._decay), (cut, flat.weights, 0.0))
             if end > start
         ]
 
@@ -51,6 +71,8 @@ class Optimizer:
         for weights, gradients, moments, decay in self._parts:
             if self._kind == "sgd":
                 self._sgd(weights, gradients, moments, decay, learning_rate)
+            elif self._kind == "rmsprop-tf":
+                self._rmsprop(weights[0], gradients[0], moments, decay, learning_rate)
             else:
                 self._adam(weights, gradients, moments, decay, learning_rate)
 
@@ -100,3 +122,19 @@ class Optimizer:
             maximize=False,
             is_first_step=False,  # the momentum starts at zero, which gives the same first step
         )
+
+    def _rmsprop(
+        self,
+        weights: Tensor,
+        gradients: Tensor,
+        moments: list[list[Tensor]],
+        decay: float,
+        learning_rate: float,
+    ) -> None:
+        (momentum,), (square,) = moments
+        if decay:
+            gradients = gradients.add(weights, alpha=decay)
+        square.mul_(_RMSPROP_DECAY).addcmul_(gradients, gradients, value=1 - _RMSPROP_DECAY)
+        root = square.add(_RMSPROP_EPSILON).sqrt_()
+        momentum.mul_(self._momentum).addcdiv_(gradients, root, value=learning_rate)
+        weights.sub_(momentum)

@@ -15,7 +15,7 @@ from archwright.errors import EnvironmentProblem, EvaluationError, UnknownNameEr
 __all__ = ["Recipe"]
 
 _ALLOWED: dict[str, tuple[str, ...]] = {
-    "optimizer": ("sgd", "adam", "adamw"),
+    "optimizer": ("sgd", "adam", "adamw", "rmsprop-tf"),
     "schedule": ("constant", "cosine", "step", "one-cycle"),
     "augment": ("crop", "flip", "cutout"),
 }
@@ -28,15 +28,15 @@ class Recipe:
     Args:
         epochs: Passes over the training data, at least 1.
         batch_size: Rows per step. A last batch of a single row is left out of its epoch.
-        optimizer: "sgd" (with Nesterov momentum), "adam" (decay added to the gradient) or
-            "adamw" (decay apart from it).
+        optimizer: "sgd" (with Nesterov momentum), "adam" (decay added to the gradient), "adamw"
+            (decay apart from it) or "rmsprop-tf" (TensorFlow's RMSProp with an epsilon of 1).
         learning_rate: Peak of the schedule.
         schedule: How the rate falls after the warm-up: "constant", "cosine" (to zero), "step"
             (to a tenth after half of the steps and again after three quarters) or "one-cycle"
             (up over the first three tenths, then down to zero; takes no warm-up).
         warmup_epochs: Epochs of linear rise before the schedule, may be a fraction.
         weight_decay: Applied to weights of two and more axes, never to biases and norms.
-        momentum: Of "sgd".
+        momentum: Of "sgd" and "rmsprop-tf".
         label_smoothing: Share of each target spread over all classes, in [0, 1).
         clip_norm: Largest Euclidean norm of the whole gradient; None for no limit.
         stop_epoch: Stop after this epoch, although the schedule is made for `epochs`; None for the

@@ -56,7 +56,7 @@ class Fitted:
         best_epoch: The epoch of the best validation result, counted from 1; the last one when
             there is no validation split.
         duration_seconds: Wall time of the training, validation included.
-        engine: What computed the steps: "dense", "eager" or "compiled".
+        engine: What computed the steps: "dense", "eager", "compiled" or "stacked".
     """
 
     network: nn.Module
@@ -83,6 +83,7 @@ class Training:
         scale: Sequence[float] | None = None,
         engine: str = "auto",
         ambient: bool = True,
+        memory: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         device = recipe.torch_device()
         _check(train, validation, recipe, task)
@@ -91,7 +92,7 @@ class Training:
         if recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
         self.recipe, self.task, self.scale, self.seed = recipe, task, scale, seed
-        self.flat = Flat(self.network)
+        self.flat = Flat(self.network, memory)
         dtype = self.flat.values.dtype
         self.train = _on(train, device, dtype)
         self.validation = _on(validation, device, dtype) if validation is not None else None
@@ -131,7 +132,7 @@ class Training:
         """Train to the end of the recipe, or until it does not get better any more."""
         with threads(self.threads):
             self._run_epochs(checkpoint, checkpoint_seconds, on_epoch, should_stop)
-        return self._fitted()
+        return self.fitted()
 
     def _run_epochs(
         self,
@@ -145,7 +146,7 @@ class Training:
             metrics = {"train_loss": self._train_epoch(should_stop)}
             metrics |= self._validate()
             self.epoch += 1
-            self._remember(metrics)
+            self.remember(metrics)
             self.seconds = time.perf_counter() - started
             if on_epoch is not None:
                 on_epoch(self.epoch, metrics)
@@ -173,18 +174,28 @@ class Training:
         with self._training_mode():
             for step, rows in enumerate(batches):
                 self.stepper.gradients(rows, losses[step])
-                if recipe.clip_norm is not None:
-                    _clip(flat.gradients, recipe.clip_norm)
-                self.optimizer.step(learning_rate(recipe, first + step, len(batches)))
-                if self.average is not None:
-                    _follow(self.average, flat.values, first + step, recipe.ema_decay)
+                self.update(first + step, len(batches))
                 if time.perf_counter() > self._pulse:
-                    self._check_finite(losses[: step + 1])
+                    self.check_finite(losses[: step + 1])
                     if should_stop is not None and should_stop():
                         raise KeyboardInterrupt
                     self._pulse = time.perf_counter() + _PULSE_SECONDS
-        self._check_finite(losses)
+        self.check_finite(losses)
         return float(losses.double().mean())
+
+    def update(self, step: int, steps_per_epoch: int) -> None:
+        """Change the weights once, from the gradients as they stand.
+
+        Args:
+            step: Counted from 0 over the whole training.
+            steps_per_epoch: Steps in one epoch.
+        """
+        recipe, flat = self.recipe, self.flat
+        if recipe.clip_norm is not None:
+            _clip(flat.gradients, recipe.clip_norm)
+        self.optimizer.step(learning_rate(recipe, step, steps_per_epoch))
+        if self.average is not None:
+            _follow(self.average, flat.values, step, recipe.ema_decay)
 
     @contextmanager
     def _training_mode(self) -> Iterator[None]:
@@ -196,7 +207,8 @@ class Training:
         with own_dropout(self.network, self.streams.dropout):
             yield
 
-    def _check_finite(self, losses: Tensor) -> None:
+    def check_finite(self, losses: Tensor) -> None:
+        """Raise `EvaluationError` if a loss of this epoch or a weight is not finite."""
         finite = losses.isfinite()
         if not bool(finite.all()):
             step = int((~finite).nonzero()[0])
@@ -214,8 +226,12 @@ class Training:
     def _validate(self) -> dict[str, float]:
         if self.validation is None:
             return {}
-        with self._averaged():
+        with self.averaged():
             found = measure(self.network, self.validation, task=self.task, scale=self.scale)
+        return self.validated(found)
+
+    def validated(self, found: Mapping[str, float]) -> dict[str, float]:
+        """Return what `measure` found with the prefix "val_", if it is finite."""
         if not all(map(math.isfinite, found.values())):
             raise EvaluationError(
                 f"training diverged: a validation metric is not finite after epoch "
@@ -226,7 +242,7 @@ class Training:
         return {f"val_{name}": value for name, value in found.items()}
 
     @contextmanager
-    def _averaged(self) -> Iterator[None]:
+    def averaged(self) -> Iterator[None]:
         """Put the averaged weights in place of the plain ones for a while."""
         if self.average is None:
             yield
@@ -238,7 +254,8 @@ class Training:
         finally:
             self.flat.values.copy_(plain)
 
-    def _remember(self, metrics: Mapping[str, float]) -> None:
+    def remember(self, metrics: Mapping[str, float]) -> None:
+        """Take up the metrics of the epoch that was counted last."""
         for name, value in metrics.items():
             self.curve.setdefault(name, []).append(value)
         if self.validation is None or self._is_best():
@@ -253,7 +270,8 @@ class Training:
         ranks = [(score, -loss) for score, loss in zip(scores, losses, strict=True)]
         return ranks[-1] > max(ranks[:-1], default=(-math.inf, -math.inf))
 
-    def _fitted(self) -> Fitted:
+    def fitted(self) -> Fitted:
+        """Return the network as it is to be kept, in evaluation mode."""
         kept = self.best if self.best is not None else self.average
         if kept is not None:
             self.flat.values.copy_(kept)

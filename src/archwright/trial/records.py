@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from archwright.errors import EvaluationError, GoalError
 from archwright.space import Architecture, Space
+from archwright.trial._record import record
 
 __all__ = ["Fidelity", "Measurement", "MetricInfo", "Outcome", "Proposal", "Status", "Trial"]
 
@@ -40,15 +41,18 @@ class Status(StrEnum):
     @property
     def finished(self) -> bool:
         """Whether the trial will not change any more."""
-        return self is not Status.PENDING and self is not Status.RUNNING
+        return self is not _PENDING and self is not _RUNNING
 
     @property
     def failed(self) -> bool:
         """Whether the trial finished without a measurement."""
-        return self.finished and self is not Status.COMPLETED
+        return self.finished and self is not _COMPLETED
 
 
-@dataclass(frozen=True, slots=True)
+_PENDING, _RUNNING, _COMPLETED = Status.PENDING, Status.RUNNING, Status.COMPLETED  # quick to read
+
+
+@record
 class Fidelity:
     """How thoroughly one trial is evaluated. `None` leaves it to the evaluator.
 
@@ -85,7 +89,7 @@ FULL = Fidelity()
 """The evaluator's own full fidelity."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Proposal:
     """What a strategy asks to have evaluated.
 
@@ -127,7 +131,7 @@ class Proposal:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MetricInfo:
     """What an evaluator says about one metric it reports.
 
@@ -144,7 +148,7 @@ class MetricInfo:
     split: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Measurement:
     """What an evaluation found.
 
@@ -165,10 +169,9 @@ class Measurement:
 
     def non_finite(self) -> str | None:
         """Return the name of the first metric that is NaN or infinite, if any."""
-        for name, value in self.metrics.items():
-            if not math.isfinite(value):
-                return name
-        return None
+        if all(map(math.isfinite, self.metrics.values())):
+            return None
+        return next(name for name, value in self.metrics.items() if not math.isfinite(value))
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value from which `from_json` rebuilds the measurement."""
@@ -192,7 +195,7 @@ class Measurement:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """How one evaluation ended: a measurement, or a status with its reason.
 
@@ -212,17 +215,18 @@ class Outcome:
     cost_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.status.finished:
+        if self.status is _COMPLETED:
+            if self.measurement is None:
+                raise EvaluationError("an outcome that is completed has a measurement; got None")
+        elif not self.status.finished:
             raise EvaluationError(f"an outcome has a final status; got {self.status.value!r}")
-        if self.status is Status.COMPLETED and self.measurement is None:
-            raise EvaluationError("an outcome that is completed has a measurement; got None")
 
     @classmethod
     def completed(cls, measurement: Measurement) -> Outcome:
         """Wrap a measurement; one with a metric that is not finite becomes diverged."""
         name = measurement.non_finite()
         if name is None:
-            return cls(Status.COMPLETED, measurement, cost_seconds=measurement.cost_seconds)
+            return cls(_COMPLETED, measurement, "", "", measurement.cost_seconds)
         value = measurement.metrics[name]
         return cls(
             Status.DIVERGED,
@@ -231,7 +235,7 @@ class Outcome:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Trial:
     """One proposal's life, as the store has it.
 

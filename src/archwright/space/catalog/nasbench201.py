@@ -6,8 +6,8 @@ edges from a lower to a higher node; a node is the sum over the edges that lead 
 * X. Dong, Y. Yang: NAS-Bench-201. ICLR 2020. [Dong2020nasbench201]_
 * X. Dong, L. Liu, K. Musial, B. Gabrys: NATS-Bench. TPAMI 2021. [Dong2021nats]_
 
-The published search loops mutate by drawing a node and then an edge into it, so that the edge
-0->1 changes in a third of all mutations; here all six edges change equally often.
+A mutation draws a node, then an edge into it, then another operation, as the published search
+loops do: the edge 0->1 changes in a third of all mutations, 2->3 in a ninth.
 """
 
 from __future__ import annotations
@@ -78,6 +78,10 @@ class NASBench201(IndexedSpace):
     def __init__(self, equivalence: str) -> None:
         decisions = {f"edge_{source}_{node}": Choice(OPERATIONS) for source, node in EDGES}
         super().__init__(decisions, name="nasbench201")
+        # Of 18 equal parts each node has 6, spread over the edges into it.
+        self.program.edited = tuple(
+            slot for slot, (_, node) in enumerate(EDGES) for _ in range(6 // node)
+        )
         self.catalog = {"equivalence": equivalence}
 
     def format(self, architecture: Architecture) -> str:
