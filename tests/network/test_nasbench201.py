@@ -16,7 +16,7 @@ from archwright.network.nasbench201 import (
     build_nasbench201,
     published_flops,
 )
-from archwright.network.operations import Zero
+from archwright.network.operations import ReLUConvBN, Zero
 from archwright.network.skeleton import Skeleton
 from archwright.space import Architecture, space_named
 
@@ -123,9 +123,9 @@ def test_paths_carry_the_decisions() -> None:
     kinds = {edge: type(modules[f"stacks.2.cell_5.{edge}"]) for edge in EDGES}
     assert kinds == {
         "edge_0_1": Zero,
-        "edge_0_2": nn.Sequential,
+        "edge_0_2": ReLUConvBN,
         "edge_1_2": nn.Identity,
-        "edge_0_3": nn.Sequential,
+        "edge_0_3": ReLUConvBN,
         "edge_1_3": nn.AvgPool2d,
         "edge_2_3": Zero,
     }
