@@ -101,7 +101,10 @@ def main() -> None:
             data={"target": target, "task": task},
             constraints=["parameters<=20000"],
         )
-        name, found = f"quality_{Path(file).stem.split('.')[0]}", {"seeds": list(seeds), "scores": table}
+        name, found = (
+            f"quality_{Path(file).stem.split('.')[0]}",
+            {"seeds": list(seeds), "scores": table},
+        )
     else:
         found = {}
         for source, goal in BUILT_IN.items():

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archwright import nn
+    from archwright.benchmark import Table, load_benchmark
     from archwright.data import Dataset, load
     from archwright.evaluate import Evaluator, FunctionEvaluator, TrainEvaluator
-    from archwright.frontdoor import SearchResult, resume, search
+    from archwright.frontdoor import ComparisonResult, SearchResult, compare, resume, search
     from archwright.network import space_of
+    from archwright.proxy import score
     from archwright.run import Callback, Limits, Result, Study
     from archwright.space import (
         Architecture,
@@ -47,6 +49,7 @@ _HOME = {
     "Budget": "trial",
     "Callback": "run",
     "Choice": "space",
+    "ComparisonResult": "frontdoor",
     "Constraint": "trial",
     "Dataset": "data",
     "Evaluator": "evaluate",
@@ -67,9 +70,13 @@ _HOME = {
     "Strategy": "strategy",
     "Study": "run",
     "Subset": "space",
+    "Table": "benchmark",
     "TrainEvaluator": "evaluate",
+    "compare": "frontdoor",
     "load": "data",
+    "load_benchmark": "benchmark",
     "resume": "frontdoor",
+    "score": "proxy",
     "search": "frontdoor",
     "space_named": "space",
     "space_of": "network",
@@ -80,6 +87,7 @@ __all__ = [
     "Budget",
     "Callback",
     "Choice",
+    "ComparisonResult",
     "Constraint",
     "Dataset",
     "Evaluator",
@@ -100,10 +108,14 @@ __all__ = [
     "Strategy",
     "Study",
     "Subset",
+    "Table",
     "TrainEvaluator",
+    "compare",
     "load",
+    "load_benchmark",
     "nn",
     "resume",
+    "score",
     "search",
     "space_named",
     "space_of",

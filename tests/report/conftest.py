@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
+from archwright.benchmark import open_table
 from archwright.space import Architecture, Choice, Integer, List, Space
 from archwright.store import MemoryStore, Store
-from archwright.trial import Fidelity, Measurement, Outcome, Proposal, Status, Trial
+from archwright.trial import Comparison, Fidelity, Measurement, Outcome, Proposal, Status, Trial
 
 BEGIN = 1_780_000_000.0
 FAILURES = (
@@ -189,5 +192,22 @@ def finished() -> Callable[..., Trial]:
             outcome = Outcome(status, error=error, cost_seconds=cost)
         trial = Trial(number, Proposal(architecture), number, asked_at=BEGIN + number)
         return trial.finish(outcome, order=number, at=BEGIN + number + cost)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Comparison]:
+    """Return a function that compares strategies on a toy table; settings as `run.compare`."""
+    from archwright.run import compare
+    from archwright.testing.tables import toy_table
+
+    folder = tmp_path_factory.mktemp("toy")
+
+    def make(*strategies: str, table: dict[str, Any] | None = None, **settings: Any) -> Comparison:
+        name = f"toy{json.dumps(table)}.table".replace("/", "")
+        path = folder / name
+        opened = open_table(path) if path.exists() else toy_table(path, **(table or {}))
+        return compare(opened, strategies, **({"repeats": 6, "budget": 40} | settings))
 
     return make

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
 from archwright.errors import UnknownNameError
@@ -22,58 +20,16 @@ from archwright.report import (
     save_figure,
     tradeoff,
 )
-from archwright.report._canvas import Window, _any_script, canvas, inline_svg, label, render
+from archwright.report._canvas import Window, canvas, inline_svg, label, render
 from archwright.report.decision_figures import decision_panels
 from archwright.space import Choice, Group, Integer, List, Real, Space, Subset
+from archwright.testing.figures import outside, overlaps, texts
 from archwright.trial import Constraint, Objective, Status, Trial
 
 ACCURACY = [Objective("val_accuracy", "max")]
 LONG = "a_very_long_metric_name_that_says_everything_there_is_to_say"
 FIGURES: list[Callable[..., Figure]] = [anytime, tradeoff, learning_curves, decisions, parallel]
 KINDS = ["one", "few", "many", "equal", "failed", "outlier", "long"]
-
-
-def texts(figure: Figure) -> list[Text]:
-    """Return the texts that are really drawn."""
-    drawn: dict[int, Text] = {}
-    plain = Text.draw
-
-    def draw(text: Text, renderer: object) -> None:
-        drawn[id(text)] = text
-        plain(text, renderer)
-
-    with pytest.MonkeyPatch.context() as patch, _any_script():
-        patch.setattr(Text, "draw", draw)
-        figure.draw(figure.canvas.get_renderer())
-    return [text for text in drawn.values() if text.get_visible() and text.get_text().strip()]
-
-
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Return the pairs of texts whose boxes share more than a sliver; slanted ones left out."""
-    boxes = [
-        (text.get_text(), text.get_window_extent())
-        for text in texts(figure)
-        if text.get_rotation() % 90 == 0
-    ]
-    return [
-        (one, other)
-        for (one, a), (other, b) in itertools.combinations(boxes, 2)
-        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1.5 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1.5
-    ]
-
-
-def outside(figure: Figure) -> list[str]:
-    """Return the texts that the figure's edge cuts."""
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
-    whole = figure.bbox
-    return [
-        text
-        for text, box in boxes
-        if box.x0 < whole.x0 - 2
-        or box.y0 < whole.y0 - 2
-        or box.x1 > whole.x1 + 2
-        or box.y1 > whole.y1 + 2
-    ]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 import typer.exceptions
 
-from archwright.cli import data, doctor, predicting, searching, spaces, studies
+from archwright.cli import (
+    benchmarks,
+    comparing,
+    data,
+    doctor,
+    predicting,
+    score_studies,
+    searching,
+    spaces,
+    studies,
+)
 from archwright.errors import ArchwrightError, DataError
 
 __all__ = ["app", "main"]
@@ -49,6 +59,7 @@ def _root(
 app.command("search")(searching.search)
 app.command("resume")(searching.resume)
 app.command("worker")(searching.worker)
+app.command("compare")(comparing.compare)
 app.command("leaderboard")(studies.leaderboard)
 app.command("report")(studies.report)
 app.command("export")(studies.export)
@@ -56,6 +67,8 @@ app.command("predict")(predicting.predict)
 app.command("doctor")(doctor.doctor)
 app.add_typer(spaces.app, name="space")
 app.add_typer(data.app, name="data")
+app.add_typer(benchmarks.app, name="benchmark")
+app.add_typer(score_studies.app, name="score")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -36,8 +37,12 @@ from archwright.cli.values import (
 
 if TYPE_CHECKING:
     from archwright.frontdoor import Search, SearchResult
+    from archwright.run import Result
+    from archwright.trial import Budget, Trial
 
-__all__ = ["resume", "search", "worker"]
+__all__ = ["resumable", "resume", "search", "worker"]
+
+_SAY_SECONDS = 5.0
 
 StoreOption = Annotated[
     str | None,
@@ -124,6 +129,14 @@ def search(
             "validates on one split. Default suits the number of rows.",
         ),
     ] = None,
+    prescreen: Annotated[
+        str | None,
+        typer.Option(
+            "--prescreen",
+            help="Score first, train the best first: naswot:100 scores 100 candidates, "
+            "naswot:100:10 keeps 10 of them.",
+        ),
+    ] = None,
     deterministic: Annotated[
         bool,
         typer.Option(help="With several workers: a history that depends on the seed alone."),
@@ -169,11 +182,13 @@ def search(
         checkpoints=checkpoints,
         limits=limits,
         deterministic=workers if deterministic else None,
+        prescreen=prescreen,
+        on_scored=_Scored() if prescreen else None,
     )
     job = ready.study.job
     with (
         Display(job.objectives, job.constraints, title=_title(ready)) as display,
-        _resumable(ready.study.name, store),
+        resumable(ready.study.name, store),
     ):
         found = ready.run(workers=workers, executor=executor, finalize=finalize, callback=display)
     _show(found, as_json=as_json)
@@ -202,10 +217,16 @@ def resume(
 
     seconds = duration_seconds(max_time, "--max-time")
     budget = Budget(trials, seconds) if trials or seconds else None
-    found = frontdoor.recorded(study, existing_store(store))
+    where = existing_store(store)
+    if not _has_data(study, where):
+        with resumable(study, store):
+            looked_up = _resume_without_data(study, where, budget, workers, executor)
+        _show_without_data(looked_up, as_json=as_json)
+        return
+    found = frontdoor.recorded(study, where)
     with (
         Display(found.objectives, found.constraints, before=found.trials) as display,
-        _resumable(study, store),
+        resumable(study, store),
     ):
         found = found.resume(
             budget=budget,
@@ -215,6 +236,26 @@ def resume(
             callback=display,
         )
     _show(found, as_json=as_json)
+
+
+def _has_data(study: str, where: str) -> bool:
+    """Return whether a study trains networks on data, and does not look its trials up."""
+    from archwright.store import open_store
+
+    with open_store(where, create=False) as opened:
+        return "data" in opened.study(study).spec
+
+
+def _resume_without_data(
+    study: str, where: str, budget: Budget | None, workers: int, executor: str | None
+) -> Result:
+    from archwright.cli.progress import Display
+    from archwright.run import execute, load_study
+
+    opened, record, job = load_study(study, where, budget=budget)
+    before = opened.trials(record)
+    with Display(job.objectives, job.constraints, before=before) as display:
+        return execute(opened, record, job, workers=workers, executor=executor, callback=display)
 
 
 def worker(
@@ -227,9 +268,22 @@ def worker(
 
     where = existing_store(store)
     _, record, job = load_study(study, where)
-    with Display(job.objectives, job.constraints) as display, _resumable(study, store):
+    with Display(job.objectives, job.constraints) as display, resumable(study, store):
         display.on_start(0, None)
         display.on_stop(join_study(record.name, where, callback=display))
+
+
+class _Scored:
+    """Says now and then how many candidates of a prescreen are scored."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._said >= _SAY_SECONDS or done == total:
+            self._said = now
+            typer.echo(f"prescreen: {done} of {total} candidates scored", err=True)
 
 
 def _recipe(texts: list[str] | None, epochs: int | None) -> dict[str, Any]:
@@ -249,7 +303,7 @@ def _title(ready: Search) -> str:
 
 
 @contextmanager
-def _resumable(study: str, store: str | None) -> Iterator[None]:
+def resumable(study: str, store: str | None) -> Iterator[None]:
     """Stop on Ctrl-C and on a polite kill, and say how to go on."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -278,21 +332,7 @@ def _show(found: SearchResult, *, as_json: bool) -> None:
     """Print the leaderboard and where everything is; or the same as JSON."""
     best, out = found.best, found.out and shown_path(found.out)
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "study": found.study.name,
-                    "trials": len(found.trials),
-                    "stopped": found.reason,
-                    "best": {
-                        "trial": best.trial.number,
-                        "architecture": dict(best.architecture.values),
-                        "metrics": dict(best.metrics),
-                    },
-                    "out": str(out) if out else None,
-                }
-            )
-        )
+        typer.echo(_summary(found, best.trial, best.metrics, out))
         return
     print_leaderboard(found.leaderboard(10))
     typer.echo(f"best: trial {best.trial.number}, {best.architecture}")
@@ -306,3 +346,31 @@ def _show(found: SearchResult, *, as_json: bool) -> None:
         typer.echo(f"report: {out / 'report.html'}")
         if (out / "model").exists():
             typer.echo(f"model:  {out / 'model'}    (archwright predict {out / 'model'} DATA)")
+
+
+def _show_without_data(found: Result, *, as_json: bool) -> None:
+    from archwright import report
+
+    if as_json:
+        typer.echo(_summary(found, found.best, found.best.metrics, None))
+        return
+    print_leaderboard(report.leaderboard(found.trials, found.objectives, found.constraints, n=10))
+    typer.echo(f"best: trial {found.best.number}, {found.best.architecture}")
+
+
+def _summary(
+    found: SearchResult | Result, best: Trial, metrics: Mapping[str, float], out: Path | None
+) -> str:
+    return json.dumps(
+        {
+            "study": found.study.name,
+            "trials": len(found.trials),
+            "stopped": found.reason,
+            "best": {
+                "trial": best.number,
+                "architecture": dict(best.architecture.values),
+                "metrics": dict(metrics),
+            },
+            "out": str(out) if out else None,
+        }
+    )

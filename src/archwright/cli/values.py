@@ -12,6 +12,7 @@ from typing import Any
 from archwright.errors import ArchwrightError, StudyNotFoundError
 
 __all__ = [
+    "UsageError",
     "duration_seconds",
     "existing_store",
     "settings",
@@ -30,7 +31,7 @@ DEFAULT_STORE = "runs/archwright.db"
 """Where the commands keep studies unless told otherwise."""
 
 
-class _UsageError(ArchwrightError, ValueError):
+class UsageError(ArchwrightError, ValueError):
     """A text on the command line is not understood."""
 
 
@@ -38,7 +39,7 @@ def _quantity(text: str, units: dict[str, int], what: str, example: str) -> floa
     match = _QUANTITY.fullmatch(text)
     factor = units.get(match[2].lower()) if match else None
     if match is None or factor is None or float(match[1]) == 0:
-        raise _UsageError(f"{what} must look like {example}; got {text!r}")
+        raise UsageError(f"{what} must look like {example}; got {text!r}")
     return float(match[1]) * factor
 
 
@@ -74,7 +75,7 @@ def settings(texts: Iterable[str], option: str) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise _UsageError(f"{option} must look like NAME=VALUE; got {text!r}")
+            raise UsageError(f"{option} must look like NAME=VALUE; got {text!r}")
         try:
             read[name.strip()] = json.loads(value)
         except json.JSONDecodeError:

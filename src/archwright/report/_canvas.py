@@ -30,6 +30,7 @@ __all__ = [
     "SOFT",
     "VERMILION",
     "Window",
+    "any_script",
     "canvas",
     "dress",
     "inline_svg",
@@ -106,11 +107,13 @@ def _width(character: str) -> float:
     return 1.5 if character in "mwMW@%" else 1.2 if character.isupper() else 1.0
 
 
-def legend(figure: Figure, entries: Sequence[tuple[Any, str]], *, columns: int) -> None:
-    """Put a legend above the axes, where it covers no data."""
+def legend(
+    figure: Figure, entries: Sequence[tuple[Any, str]], *, columns: int, length: int = 44
+) -> None:
+    """Put a legend above the axes, where it covers no data; names are cut to a length."""
     figure.legend(
         [handle for handle, _ in entries],
-        [label(name, 44) for _, name in entries],
+        [label(name, length) for _, name in entries],
         loc="outside upper left",
         ncols=columns,
         frameon=False,
@@ -169,7 +172,7 @@ def window(axes: Axes, values: Sequence[float], direction: str) -> Window:
 
 
 @contextmanager
-def _any_script() -> Iterator[None]:
+def any_script() -> Iterator[None]:
     """Let names in scripts that the font lacks pass: a browser has other fonts."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
@@ -187,7 +190,7 @@ def render(figure: Figure, format: str, *, salt: str = "archwright") -> bytes:
 
     buffer = BytesIO()
     settings: Any = {"svg.hashsalt": salt, "svg.fonttype": "none"}
-    with mpl.rc_context(settings), _any_script():
+    with mpl.rc_context(settings), any_script():
         if format == "svg":  # without the rehearsal that `savefig` draws first
             canvas, dpi = figure.canvas, figure.dpi
             vector: Any = FigureCanvasSVG(figure)

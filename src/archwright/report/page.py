@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-import platform
-import re
 import shlex
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from archwright.report import _canvas as house
 from archwright.report._files import write_bytes
-from archwright.report._text import duration, metric_text, moment, number, shorten, value_text
+from archwright.report._page import (
+    figure_item,
+    flat,
+    render_page,
+    svg,
+    tile,
+    versions,
+    without_password,
+)
+from archwright.report._text import duration, metric_text, moment, number, shorten
 from archwright.report.decision_figures import decision_panels, draw_panel, parallel
 from archwright.report.decisions import summary
 from archwright.report.drawing import draw_architecture
@@ -29,7 +33,6 @@ __all__ = ["html", "write_html"]
 
 _ROWS = 10  # of the leaderboard
 _FAILURES = 50
-_PACKAGES = ("archwright", "numpy", "torch", "scikit-learn", "pandas", "SQLAlchemy")
 _TRADEOFFS = ("parameters", "latency_ms")
 
 
@@ -49,16 +52,9 @@ def html(view: StudyView, *, rows: int = _ROWS, written_at: float | None = None)
         rows: Length of the leaderboard.
         written_at: Time to state as the time of writing, seconds since the epoch; None for now.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    here = files(__package__)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
-    template = environment.from_string(here.joinpath("page.html.j2").read_text("utf-8"))
     best = view.best
     content = {
         "view": view,
-        "style": Markup(here.joinpath("page.css").read_text("utf-8")),
         "lead": _lead(view),
         "tiles": list(_tiles(view)),
         "best": _best(view, best) if best else None,
@@ -73,10 +69,8 @@ def html(view: StudyView, *, rows: int = _ROWS, written_at: float | None = None)
         "space_rows": [list(row.values()) for row in view.space.describe()],
         "provenance": list(_provenance(view)),
         "commands": list(_commands(view)),
-        "version": _version("archwright"),
-        "written": moment(time.time() if written_at is None else written_at),
     }
-    return template.render(content)
+    return render_page("page.html.j2", content, written_at)
 
 
 def _lead(view: StudyView) -> str:
@@ -101,29 +95,25 @@ def _tiles(view: StudyView) -> Iterator[dict[str, str]]:
     objective = view.objectives[0]
     if best := view.best:
         value = metric_text(objective.metric, best.metrics[objective.metric])
-        yield _tile(f"best {objective.metric}", value, f"trial {best.number}")
+        yield tile(f"best {objective.metric}", value, f"trial {best.number}")
         for metric in ("parameters", "latency_ms"):
             if metric in best.metrics:
-                yield _tile(metric, metric_text(metric, best.metrics[metric]), "of the best")
+                yield tile(metric, metric_text(metric, best.metrics[metric]), "of the best")
     else:
-        yield _tile(f"best {objective.metric}", "—", "no feasible trial yet")
+        yield tile(f"best {objective.metric}", "—", "no feasible trial yet")
     counts = Counter(trial.status for trial in view.trials)
     done = sum(count for status, count in counts.items() if status.finished)
     open_ = len(view.trials) - done
     failed = sum(count for status, count in counts.items() if status.failed)
     text = f"{counts[Status.COMPLETED]:,} completed, {failed:,} failed"
-    yield _tile("finished trials", f"{done:,}", text + (f", {open_:,} open" if open_ else ""))
-    yield _tile("cost of the trials", duration(view.cost_seconds), _wall(view))
+    yield tile("finished trials", f"{done:,}", text + (f", {open_:,} open" if open_ else ""))
+    yield tile("cost of the trials", duration(view.cost_seconds), _wall(view))
 
 
 def _wall(view: StudyView) -> str:
     if view.wall_seconds is None:
         return "summed"
     return f"in {duration(view.wall_seconds)} of wall time"
-
-
-def _tile(name: str, value: str, note: str) -> dict[str, str]:
-    return {"name": name, "value": value, "note": note}
 
 
 def _best(view: StudyView, best: Trial) -> dict[str, Any]:
@@ -133,7 +123,7 @@ def _best(view: StudyView, best: Trial) -> dict[str, Any]:
     facts += _metric_rows(best.metrics)
     facts.append(("cost", duration(best.cost_seconds)))
     return {
-        "drawing": _svg(drawing, "b"),
+        "drawing": svg(drawing, "b"),
         "metrics": facts,
         "text": summary(best.architecture.values),
     }
@@ -193,9 +183,9 @@ def _figures(view: StudyView) -> Iterator[dict[str, Any]]:
     if not any(trial.status.finished for trial in view.trials):
         return
     figure = anytime(*goals)
-    yield _figure("Progress by trials", "The best value so far, and every trial.", figure, "a0")
+    yield figure_item("Progress by trials", "The best value so far, and every trial.", figure, "a0")
     figure = anytime(*goals, by="cost")
-    yield _figure("Progress by cost", "The same against what the trials cost.", figure, "a1")
+    yield figure_item("Progress by cost", "The same against what the trials cost.", figure, "a1")
     measured = {name for trial in view.trials for name in trial.metrics}
     first = view.objectives[0]
     wanted = dict.fromkeys([*(o.metric for o in view.objectives[1:]), *_TRADEOFFS])
@@ -205,7 +195,7 @@ def _figures(view: StudyView) -> Iterator[dict[str, Any]]:
             text = "The line joins the trials that no other one beats in both."
             title = f"{shorten(first.metric)} against {shorten(metric)}"
             figure = tradeoff(*goals, metric=metric)
-            yield _figure(title, text, figure, f"t{place}")
+            yield figure_item(title, text, figure, f"t{place}")
     yield from _curves(view)
     yield from _decision_figures(view)
 
@@ -223,7 +213,7 @@ def _curves(view: StudyView) -> Iterator[dict[str, Any]]:
         figure = learning_curves(view.trials, view.objectives, view.constraints, metric=metric)
         title = f"Learning curves: {shorten(metric)}"
         text = "After each epoch; the best architectures first."
-        yield _figure(title, text, figure, f"c{place}")
+        yield figure_item(title, text, figure, f"c{place}")
 
 
 def _decision_figures(view: StudyView) -> Iterator[dict[str, Any]]:
@@ -236,7 +226,7 @@ def _decision_figures(view: StudyView) -> Iterator[dict[str, Any]]:
     for index, panel in enumerate(panels):
         figure = house.canvas(2.3, 1.9)
         draw_panel(figure.add_subplot(), panel, shown, objective, view.constraints)
-        svgs.append(_svg(figure, f"d{index}"))
+        svgs.append(svg(figure, f"d{index}"))
     text = (
         f"Each completed trial's {objective.metric} against one decision; the best is orange, "
         "a dash marks trials in which the decision is not open."
@@ -247,19 +237,7 @@ def _decision_figures(view: StudyView) -> Iterator[dict[str, Any]]:
         "below an axis where the decision is not open."
     )
     figure = parallel(view.trials, view.objectives, view.constraints)
-    yield _figure("All decisions together", text, figure, "p", wide=True)
-
-
-def _figure(title: str, text: str, figure: Any, name: str, wide: bool = False) -> dict[str, Any]:
-    svg = _svg(figure, name)
-    return {"title": title, "text": text, "svg": svg, "panels": None, "wide": wide}
-
-
-def _svg(figure: Any, name: str) -> Any:
-    from markupsafe import Markup
-
-    # matplotlib has escaped every text in it.
-    return Markup(house.inline_svg(figure, name))
+    yield figure_item("All decisions together", text, figure, "p", wide=True)
 
 
 def _failures(view: StudyView) -> dict[str, Any]:
@@ -310,7 +288,7 @@ def _setup(view: StudyView) -> Iterator[tuple[str, str]]:
     yield "architectures in the space", number(size) if math.isfinite(size) else "infinitely many"
     if view.strategy:
         yield "strategy", view.strategy
-    for name, value in _flat(view.strategy_options):
+    for name, value in flat(view.strategy_options):
         yield f"strategy {name}", value
     if view.seed is not None:
         yield "seed", str(view.seed)
@@ -333,7 +311,7 @@ def _budget(view: StudyView) -> str:
 def _provenance(view: StudyView) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     space = [("name", view.space.name), ("fingerprint", view.space.fingerprint)]
     sections: list[tuple[str, list[tuple[str, str]]]] = [
-        (title, list(_flat(facts))) for title, facts in view.facts.items()
+        (title, list(flat(facts))) for title, facts in view.facts.items()
     ]
     for title, rows in [*sections, ("Space", space)]:
         if rows:
@@ -342,38 +320,12 @@ def _provenance(view: StudyView) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         rows = [("trial", str(best.number)), ("seed", str(best.seed))]
         rows.append(("key of the architecture", best.architecture.key))
         yield "The best trial", rows
-    versions = [(name, _version(name)) for name in _PACKAGES]
-    yield "This page was written with", [("python", platform.python_version()), *versions]
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Return nested facts as rows, names joined by dots."""
-    for name, value in facts.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, str):
-            yield f"{prefix}{name}", _without_password(shorten(value, 400))
-        elif isinstance(value, Sequence) and value and isinstance(value[0], Mapping):
-            for index, part in enumerate(value):
-                yield from _flat(part, f"{prefix}{name}.{index}.")
-        else:
-            yield f"{prefix}{name}", shorten(value_text(value), 400)
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"(\w://[^/:@\s]*):[^@/\s]*@", r"\1:***@", text)
+    yield versions()
 
 
 def _commands(view: StudyView) -> Iterator[tuple[str, str]]:
     study = shlex.quote(view.name)
-    store = f" --store {shlex.quote(_without_password(view.store))}" if view.store else ""
+    store = f" --store {shlex.quote(without_password(view.store))}" if view.store else ""
     yield "Continue the search where it stopped", f"archwright resume {study}{store}"
     yield "Help with another process or machine", f"archwright worker {study}{store}"
     yield "Show the leaderboard", f"archwright leaderboard {study}{store}"

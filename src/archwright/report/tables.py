@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archwright.errors import UnknownNameError
@@ -14,7 +15,7 @@ from archwright.trial import Constraint, Objective, Trial, feasible
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CurveAxis", "best_trials", "history", "incumbent_curve", "leaderboard"]
+__all__ = ["CurveAxis", "best_trials", "history", "incumbent_curve", "leaderboard", "write_csv"]
 
 CurveAxis = Literal["trials", "cost", "time"]
 _AXES = ("trials", "cost", "time")
@@ -24,6 +25,13 @@ _AFTER = (
     *("cost_seconds", "seed", "epochs", "attempt", "worker", "error"),
     *("asked_at", "started_at", "finished_at"),
 )
+
+
+def write_csv(frame: pd.DataFrame, path: str | Path) -> Path:
+    """Write a table as a CSV file, without its index; replaces a file in one step."""
+    from archwright.report._files import write_bytes
+
+    return write_bytes(Path(path), frame.to_csv(index=False).encode())
 
 
 def history(trials: Iterable[Trial]) -> pd.DataFrame:

@@ -167,6 +167,13 @@ class StudyView:
         return task.get("outputs") if isinstance(task, Mapping) else None
 
 
+def _told(setting: Any) -> Any:
+    """Return a setting without long lists of scores, which the store keeps."""
+    if not isinstance(setting, Mapping):
+        return setting
+    return {name: value for name, value in setting.items() if name != "scores"}
+
+
 def _facts(record: StudyRecord) -> dict[str, Mapping[str, Any]]:
     """Sort what a record holds into sections with titles."""
     said = dict(record.spec.get("facts", {}))
@@ -175,7 +182,7 @@ def _facts(record: StudyRecord) -> dict[str, Mapping[str, Any]]:
     sections = {
         "Data": {**asked, **data, "hashes": said.pop("hashes", data.get("hashes", {}))},
         "Evaluation": said or record.spec.get("evaluator", {}),
-        "Settings": {k: v for k, v in record.spec.items() if k not in _STATED and v},
+        "Settings": {k: _told(v) for k, v in record.spec.items() if k not in _STATED and v},
         "Environment of the search": record.environment,
         "Notes": {k: v for k, v in record.extra.items() if k not in _STATED},
     }
