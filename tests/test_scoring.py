@@ -277,7 +277,7 @@ def test_a_prescreen_trains_the_best_first_and_keeps_its_scores(wine, tmp_path: 
     assert result.study.extra["wall_seconds"] >= record["seconds"]
     again = search(wine, tmp_path, prescreen="params:6:2", resume=True, trials=4, seed=3)
     assert [trial.number for trial in again.trials] == [0, 1, 2, 3]
-    with pytest.raises(StoreError, match="was made with the prescreen .* got None"):
+    with pytest.raises(StoreError, match=r"was made with the prescreen .* got None"):
         search(wine, tmp_path, resume=True, trials=5, seed=3)
 
 
@@ -285,10 +285,16 @@ def test_a_prescreen_keeps_constraints_and_the_population(wine, tmp_path: Path) 
     from archwright.frontdoor import prepare
 
     ready = prepare(
-        wine, space=SPACE, strategy="regularized-evolution", trials=9, prescreen="params:8",
-        constraints=["parameters<=9000"], strategy_options={"population": 4, "sample_size": 2}, latency=False,
+        wine,
+        space=SPACE,
+        strategy="regularized-evolution",
+        trials=9,
+        prescreen="params:8",
+        constraints=["parameters<=9000"],
+        strategy_options={"population": 4, "sample_size": 2},
+        latency=False,
         folds=1,
-    )  # fmt: skip
+    )
     initial = ready.study.job.strategy_options["initial"]
     assert len(initial) == 4
     counts = [aw.network.parameters(SPACE.architecture(v), (13,), 3) for v in initial]

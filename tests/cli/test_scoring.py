@@ -115,7 +115,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, tmp_path: Path, arguments
 
 
 def test_search_takes_a_prescreen(run, tmp_path: Path) -> None:
-    code, out, err = run(
+    code, _, err = run(
         *("search", "wine", "--trials", "2", "--epochs", "1", "--folds", "1", "--no-finalize"),
         *("--name", "one", "--prescreen", "params:4:2"),
     )

@@ -7,7 +7,8 @@
     result.best.metrics["test_accuracy"]
     result = resume(result.study.name, "wine/study.db", budget=Budget(trials=20))
 
-`compare` runs strategies on a benchmark table; it trains nothing and loads no torch.
+`compare` runs strategies on a benchmark table; it trains nothing and loads no torch. `score_space`
+scores untrained networks, `correlate` says what the scores are worth, `ablate` what moves them.
 """
 
 from __future__ import annotations
@@ -25,27 +26,41 @@ if TYPE_CHECKING:
         prepare,
     )
     from archwright.frontdoor.result import Best, SearchResult
+    from archwright.frontdoor.score_ablation import ablate
+    from archwright.frontdoor.score_search import compare_assisted, warm_start
+    from archwright.frontdoor.score_studies import CorrelationResult, correlate
+    from archwright.frontdoor.scoring import score_space
     from archwright.frontdoor.searching import recorded, resume, search
 
 __all__ = [
     "Best",
     "ComparisonResult",
+    "CorrelationResult",
     "Search",
     "SearchResult",
+    "ablate",
     "compare",
+    "compare_assisted",
+    "correlate",
     "default_objective",
     "default_recipe",
     "default_space",
     "prepare",
     "recorded",
     "resume",
+    "score_space",
     "search",
+    "warm_start",
 ]
 
 _HOME = {
     "comparing": ("ComparisonResult", "compare"),
     "preparing": ("Search", "default_objective", "default_recipe", "default_space", "prepare"),
     "result": ("Best", "SearchResult"),
+    "score_ablation": ("ablate",),
+    "score_search": ("compare_assisted", "warm_start"),
+    "score_studies": ("CorrelationResult", "correlate"),
+    "scoring": ("score_space",),
     "searching": ("recorded", "resume", "search"),
 }
 
