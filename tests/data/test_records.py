@@ -54,3 +54,15 @@ def test_fraction_must_be_a_part(fraction):
 def test_problem_is_one_line():
     problem = Problem("a.csv, line 3", "has 2 fields", "correct it")
     assert str(problem) == "a.csv, line 3: has 2 fields; correct it"
+
+
+def test_inputs_are_kept_in_rows() -> None:
+    images = torch.arange(2 * 3 * 4 * 5, dtype=torch.float32).reshape(2, 3, 4, 5)
+    for given in (
+        images.contiguous(memory_format=torch.channels_last),
+        images[:, :1].as_strided((2, 1, 4, 5), (60, 1, 5, 1)),
+    ):
+        kept = Split(given, torch.zeros(2)).inputs
+        assert torch.equal(kept, given)
+        assert kept.stride() == (kept[0].numel(), 20, 5, 1)
+    assert Split(images, torch.zeros(2)).inputs is images

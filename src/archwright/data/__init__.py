@@ -17,7 +17,7 @@ from archwright.data.loading import check, load
 from archwright.data.options import LoadOptions
 from archwright.data.preprocessing import Preprocessing
 from archwright.data.raw import Category, Places, RawData, Table
-from archwright.data.records import Problem, Split, Task
+from archwright.data.records import Problem, Split, Task, in_rows
 from archwright.data.sources import DATASETS
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "Table",
     "Task",
     "check",
+    "in_rows",
     "load",
 ]

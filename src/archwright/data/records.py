@@ -12,7 +12,7 @@ from torch import Tensor
 from archwright.canonical import digest
 from archwright.seeding import generator
 
-__all__ = ["Problem", "Split", "Task"]
+__all__ = ["Problem", "Split", "Task", "in_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Split:
     """One part of a dataset as tensors on one device.
 
     Args:
-        inputs: `(rows, *input_shape)`, float32, contiguous, standardised.
+        inputs: `(rows, *input_shape)`, float32, standardised; kept with the last axis fastest.
         targets: `(rows,)` int64 class codes, or `(rows, outputs)` float32 standardised values.
         rows_hash: Digest of the row numbers in the source; "" for a split made by hand.
         content_hash: Digest of the raw values of those rows; "" likewise.
@@ -73,6 +73,7 @@ class Split:
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets):
             raise ValueError(f"{len(self.inputs)} inputs but {len(self.targets)} targets")
+        object.__setattr__(self, "inputs", in_rows(self.inputs))
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -127,3 +128,16 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}; {self.remedy}"
+
+
+def in_rows(tensor: Tensor) -> Tensor:
+    """Return a tensor whose last axis varies fastest; itself if it is laid out like that.
+
+    Images of one channel pass for contiguous with the strides of channels-last, too. torch goes by
+    the strides, and its channels-last convolutions are not safe everywhere: see
+    `archwright.train.layout`.
+    """
+    plain = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta").stride()
+    if tensor.stride() == plain:
+        return tensor
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device).copy_(tensor)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archwright.data import Split
+from archwright.data import Split, in_rows
 from archwright.errors import ProxyError
 from archwright.seeding import derive_seed, generator
 
@@ -39,6 +39,7 @@ class Batch:
             )
         if self.targets is not None and len(self.targets) != len(self.inputs):
             raise ProxyError(f"{len(self.inputs)} inputs but {len(self.targets)} targets")
+        object.__setattr__(self, "inputs", in_rows(self.inputs))
 
     def __len__(self) -> int:
         return len(self.inputs)

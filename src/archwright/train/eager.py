@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from archwright.data import Split
+from archwright.data import Split, in_rows
 from archwright.train.augment import augment
 from archwright.train.flat import Flat
 from archwright.train.loss import Loss
@@ -64,7 +64,7 @@ class EagerStepper:
         inputs = self._split.inputs.index_select(0, rows)
         targets = self._split.targets.index_select(0, rows)
         if self._recipe.augment:
-            inputs = augment(inputs, self._recipe.augment, rng=self._rng)
+            inputs = in_rows(augment(inputs, self._recipe.augment, rng=self._rng))
         if inputs.dim() == 4 and self._recipe.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         with self._autocast():

@@ -27,6 +27,7 @@ from archwright.train.flat import Flat
 from archwright.train.loss import Loss
 from archwright.train.metrics import measure
 from archwright.train.optimizer import Optimizer
+from archwright.train.layout import settle_layout
 from archwright.train.recipe import Recipe
 from archwright.train.schedule import learning_rate
 from archwright.train.streams import Streams, own_dropout
@@ -87,7 +88,7 @@ class Training:
     ) -> None:
         device = recipe.torch_device()
         _check(train, validation, recipe, task)
-        recipe = _settle_layout(network, recipe)
+        recipe = settle_layout(network, recipe)
         self.network = network.to(device).train()
         if recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
@@ -381,14 +382,6 @@ def _follow(average: Tensor, values: Tensor, step: int, decay: float | None) -> 
     """Move the average towards the weights; faster in the first steps, when it knows little."""
     assert decay is not None
     average.lerp_(values, 1 - min(decay, (1 + step) / (10 + step)))
-
-
-def _settle_layout(network: nn.Module, recipe: Recipe) -> Recipe:
-    """Decide "auto": channels-last pays when every convolution is wide enough."""
-    if recipe.channels_last != "auto":
-        return recipe
-    widths = [m.out_channels for m in network.modules() if isinstance(m, nn.Conv2d)]
-    return recipe.replace(channels_last=bool(widths) and min(widths) >= 32)
 
 
 def _on(split: Split, device: torch.device, dtype: torch.dtype) -> Split:
