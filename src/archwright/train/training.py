@@ -24,10 +24,10 @@ from archwright.train.checkpoint import read_checkpoint, write_checkpoint
 from archwright.train.dense import DenseStepper, dense_layers
 from archwright.train.eager import EagerStepper, Stepper
 from archwright.train.flat import Flat
+from archwright.train.layout import settle_layout
 from archwright.train.loss import Loss
 from archwright.train.metrics import measure
 from archwright.train.optimizer import Optimizer
-from archwright.train.layout import settle_layout
 from archwright.train.recipe import Recipe
 from archwright.train.schedule import learning_rate
 from archwright.train.streams import Streams, own_dropout
