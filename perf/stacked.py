@@ -8,10 +8,12 @@ branches of convolutions, a maximum and a projection, one cell on each of three 
     digits-4    1,078 images of 1 x 8 x 8, 4, 8 and 16 channels
     digits-16   the same images, 16, 32 and 64 channels
     photos-8    256 random images of 3 x 32 x 32, 8, 16 and 32 channels
+    cells-201   the digits, 10 random cells of NAS-Bench-201, 4, 8 and 16 channels, 6 times each
 
 Engines: `fit` for one after the other on one thread (s1), `fit_many` with all threads (m),
 `fit_stacked` on one thread (e). They take turns, so that a busy machine slows each of them; compare
-ratios, not seconds. The budget is for digits-4, which is what stacks are for.
+ratios, not seconds. Processor time, which counts s1 and e without what else the machine does, is
+`processor_seconds`. The budget is for digits-4, which is what stacks are for.
 """
 
 from __future__ import annotations
@@ -23,13 +25,19 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from archwright.data import Split, Task, load
+from archwright.network import build
+from archwright.network.nasbench201 import build_nasbench201
+from archwright.network.skeleton import Skeleton
+from archwright.space import space_named
 from archwright.train import Recipe, fit, fit_many, fit_stacked, threads
 
 TASK = Task("classification", 10)
@@ -83,22 +91,37 @@ def photos() -> Split:
     return Split(inputs, torch.randint(10, (256,), generator=rng))
 
 
-def engines(split: Split, width: int, count: int) -> dict[str, Callable[[], object]]:
-    seeds, channels = range(count), split.inputs.shape[1]
+def cells(count: int) -> list[Callable[[int], nn.Module]]:
+    """Return what builds random cells of NAS-Bench-201 for the digits, given a seed."""
+    skeleton = Skeleton(stem=4, cells=1, momentum=0.1)
+    space = space_named("nasbench201").bind(partial(build_nasbench201, skeleton=skeleton))
+    drawn = space.sample_many(count, rng=np.random.default_rng(0))
+    return [
+        lambda seed, one=one: build(one, (1, 8, 8), 10, seed=seed)  # type: ignore[misc]
+        for one in drawn
+    ]
 
-    def made() -> list[nn.Module]:
-        return [network(seed, channels, width) for seed in seeds]
+
+def engines(
+    split: Split, makers: Sequence[Callable[[int], nn.Module]], count: int
+) -> dict[str, Callable[[], object]]:
+    seeds = range(count)
 
     def alone() -> None:
-        for seed, one in enumerate(made()):
-            fit(one, split, None, RECIPE.replace(threads=1), task=TASK, seed=seed)
+        for make in makers:
+            for seed in seeds:
+                fit(make(seed), split, None, RECIPE.replace(threads=1), task=TASK, seed=seed)
 
     def stacked() -> None:
         with threads(1):
-            fit_stacked(made(), split, None, RECIPE, task=TASK, seeds=seeds, width=count)
+            for make in makers:
+                networks = [make(seed) for seed in seeds]
+                fit_stacked(networks, split, None, RECIPE, task=TASK, seeds=seeds, width=count)
 
     def many() -> None:
-        fit_many(made(), split, None, RECIPE, task=TASK, seeds=seeds)
+        for make in makers:
+            networks = [make(seed) for seed in seeds]
+            fit_many(networks, split, None, RECIPE, task=TASK, seeds=seeds)
 
     return {"s1": alone, "m": many, "e": stacked}
 
@@ -107,26 +130,35 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--networks", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cells", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("perf/results/stacked.json"))
     given = parser.parse_args()
     digits = load("digits").train
     seconds: dict[str, dict[str, float]] = {}
+    processor: dict[str, dict[str, float]] = {}
     ratios: dict[str, float] = {}
-    for name, split, width in (
-        ("digits-4", digits, 4),
-        ("digits-16", digits, 16),
-        ("photos-8", photos(), 8),
+    for name, split, makers in (
+        ("digits-4", digits, [partial(network, channels=1, width=4)]),
+        ("digits-16", digits, [partial(network, channels=1, width=16)]),
+        ("photos-8", photos(), [partial(network, channels=3, width=8)]),
+        ("cells-201", digits, cells(given.cells)),
     ):
-        chosen = engines(split, width, given.networks)
-        taken: dict[str, list[float]] = {engine: [] for engine in chosen}
+        chosen = engines(split, makers, given.networks)
+        taken: dict[str, list[tuple[float, float]]] = {engine: [] for engine in chosen}
         for _ in range(given.rounds + 1):  # the first round warms up
             for engine, run in chosen.items():
-                started = time.perf_counter()
+                started = time.perf_counter(), time.process_time()
                 run()
-                taken[engine].append(time.perf_counter() - started)
-        seconds[name] = {e: statistics.median(values[1:]) for e, values in taken.items()}
+                ended = time.perf_counter(), time.process_time()
+                taken[engine].append((ended[0] - started[0], ended[1] - started[1]))
+        for found, clock in ((seconds, 0), (processor, 1)):
+            found[name] = {
+                engine: statistics.median(one[clock] for one in values[1:])
+                for engine, values in taken.items()
+            }
         for engine in ("s1", "m"):
             ratios[f"{name}_over_{engine}"] = seconds[name][engine] / seconds[name]["e"]
+        ratios[f"{name}_over_s1_processor"] = processor[name]["s1"] / processor[name]["e"]
         print(name, {e: f"{value:.3f} s" for e, value in seconds[name].items()})
     for name, ratio in ratios.items():
         goal = f" (at least {GOALS[name]})" if name in GOALS else ""
@@ -135,6 +167,7 @@ def main() -> int:
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     result = {
         "seconds": seconds,
+        "processor_seconds": processor,
         "ratios": ratios,
         "goals": GOALS,
         "cores": os.cpu_count(),

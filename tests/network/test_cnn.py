@@ -133,7 +133,14 @@ def test_even_kernel_is_an_error() -> None:
 
 
 def test_groups_divide_the_channels() -> None:
-    assert [normalization_2d("group", c).num_groups for c in (8, 12, 7, 64)] == [8, 4, 1, 8]
+    assert [normalization_2d("group", c).num_groups for c in (8, 12, 7, 64, 2, 1)] == [
+        4,
+        4,
+        1,
+        8,
+        1,
+        1,
+    ]
 
 
 def test_unknown_layers_are_errors() -> None:

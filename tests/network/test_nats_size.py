@@ -82,6 +82,22 @@ def test_every_smaller_network_is_reached_by_single_steps() -> None:
     assert np.flatnonzero(~better).tolist() == [int(found.argmin())] == [0]
 
 
+def test_each_number_is_what_leaves_its_parts() -> None:
+    network = build(SPACE.parse("8:16:24:32:40"), (3, 32, 32), 10, seed=0)
+    values, shapes = torch.zeros(1, 3, 32, 32), {}
+    for name, part in network.named_children():
+        values = part(values)
+        shapes[name] = tuple(values.shape[1:])
+    assert list(shapes.items())[:6] == [
+        ("stem", (8, 32, 32)),
+        ("cell_1", (8, 32, 32)),
+        ("reduction_1", (16, 16, 16)),
+        ("cell_2", (24, 16, 16)),
+        ("reduction_2", (32, 8, 8)),
+        ("cell_3", (40, 8, 8)),
+    ]
+
+
 def test_cells_that_change_the_channels() -> None:
     network = build(SPACE.parse("8:16:24:24:24"), (3, 32, 32), 10, seed=0)
     wider, same = network.cell_2, network.cell_3

@@ -51,7 +51,8 @@ def normalization_1d(name: str, width: int) -> nn.Module | None:
 def normalization_2d(name: str, channels: int) -> nn.Module | None:
     """Return the normalization of `(batch, channels, height, width)`; None for "none".
 
-    "group" makes as many groups of equal size as possible, up to 8.
+    "group" makes as many groups of equal size as possible, up to 8, each of 2 channels or more:
+    one channel alone would be nothing but zero on a map of one pixel.
 
     Raises:
         UnknownNameError: If there is none of that name.
@@ -62,5 +63,10 @@ def normalization_2d(name: str, channels: int) -> nn.Module | None:
         case "batch":
             return nn.BatchNorm2d(channels)
         case "group":
-            return nn.GroupNorm(math.gcd(channels, MOST_GROUPS), channels)
+            return nn.GroupNorm(_groups(channels), channels)
     raise UnknownNameError("normalization", name, ("none", "batch", "group"))
+
+
+def _groups(channels: int) -> int:
+    groups = math.gcd(channels, MOST_GROUPS)
+    return groups // 2 if groups == channels > 1 else groups

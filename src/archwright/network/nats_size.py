@@ -1,6 +1,8 @@
 """Networks of the size part of NATS-Bench [Dong2021nats]_: one cell, five numbers of channels.
 
-    stem to c1, cell c1, reduction to c2, cell c3, reduction to c4, cell c5, head
+    stem  image -> c1    first cell   c1 -> c1    first reduction   c1 -> c2
+                         second cell  c2 -> c3    second reduction  c3 -> c4
+                         third cell   c4 -> c5    head              c5 -> outputs
 
 The cell has a 3x3 convolution on every edge but 0->3, which skips. Where a cell changes the number
 of channels the edges from its input do so: the convolutions by themselves, the skip by a 1x1

@@ -24,7 +24,7 @@ __all__ = ["score_matrix", "score_scatter"]
 _COLUMNS = 4
 _MANY = 400  # dots beyond which they are drawn as pixels
 _SIZES = ("params", "flops")
-_FAR = 6.0  # interquartile ranges beyond the quartiles at which a score is off the scale
+_FAR = 6.0  # interquartile ranges beyond the quartiles at which a dot is off the scale
 
 
 def score_scatter(judged: Judged, proxies: Sequence[str] | None = None) -> Figure:
@@ -63,10 +63,21 @@ def _panel(axes: Axes, judged: Judged, proxy: str, *, first: bool) -> None:
         linewidths=0,
         rasterized=len(shown) > _MANY,
     )
+    low, high = _limits(judged.target[~np.isnan(judged.target)])
+    axes.set_ylim(*_padded(low, high))
+    off = (target < low) | (target > high)
     if proxy in _SIZES and len(shown) and shown.min() > 0:
         _logarithmic(axes, shown)
     else:
-        _linear(axes, shown)
+        off |= _linear(axes, shown)
+    if off.any():
+        axes.text(
+            *(0.98, 0.03, f"{number(int(off.sum()))} off the scale"),
+            transform=axes.transAxes,
+            ha="right",
+            fontsize=7,
+            color=house.SOFT,
+        )
     missing = int((~there).sum())
     text = f"rho {rho:.2f}, tau {tau:.2f}, n {number(len(shown))}"
     text += f", {number(missing)} without" if missing else ""
@@ -85,34 +96,46 @@ def _logarithmic(axes: Axes, values: NDArray[np.float64]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _linear(axes: Axes, values: NDArray[np.float64]) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+def _linear(axes: Axes, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Scale an axis to what lies within reach, and return which values do not."""
+    from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-    if len(values) < 4:
-        return
-    q25, q75 = np.quantile(values, [0.25, 0.75])
-    reach = _FAR * float(q75 - q25)
-    low, high = max(float(values.min()), q25 - reach), min(float(values.max()), q75 + reach)
-    if reach and high > low and (low > values.min() or high < values.max()):
-        pad = 0.05 * (high - low)
-        axes.set_xlim(low - pad, high + pad)
-        off = int(((values < low) | (values > high)).sum())
-        axes.text(
-            *(0.98, 0.03, f"{number(off)} off the scale"),
-            transform=axes.transAxes,
-            ha="right",
-            fontsize=7,
-            color=house.SOFT,
-        )
+    low, high = _limits(values)
+    axes.set_xlim(*_padded(low, high))
+    shown = [float(tick) for tick in MaxNLocator(3).tick_values(low, high) if low <= tick <= high]
+    axes.set_xticks(shown, _different(shown))
+    return (values < low) | (values > high)
 
 
-def _short(value: float) -> str:
+def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the ends of values but for those that are far from most of them."""
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    q25, q75 = np.quantile(values, [0.25, 0.75]).tolist()
+    reach = _FAR * (q75 - q25)
+    return (max(low, q25 - reach), min(high, q75 + reach)) if reach else (low, high)
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    pad = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - pad, high + pad
+
+
+def _different(ticks: Sequence[float]) -> list[str]:
+    """Return labels with as many digits as tell the ticks apart."""
+    for digits in range(3, 8):
+        labels = [_short(tick, digits) for tick in ticks]
+        if len(set(labels)) == len(labels):
+            break
+    return labels
+
+
+def _short(value: float, digits: int = 3) -> str:
     for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= scale and abs(value) < 1e12:
-            return f"{value / scale:.3g}{letter}"
-    return f"{value:.3g}"
+            return f"{value / scale:.{digits}g}{letter}"
+    return f"{value:.{digits}g}"
 
 
 def score_matrix(scores: Scores) -> Figure:
