@@ -233,6 +233,10 @@ def test_a_worker_joins_a_running_search_from_another_process(run: Run, command:
     assert all(t.status.value == "completed" for t in trials)
     owners = {t.worker for t in trials}
     assert len(owners) == 2
+    ours = [t for t in trials if f":{os.getpid()}:" in t.worker]
+    assert f"{len(ours)} trials finished here" in err
+    last = max(ours, key=lambda t: t.finished_order)
+    assert f"trial {last.number} ({last.finished_order + 1}/40)" in err
     assert any(f":{os.getpid()}:" in owner for owner in owners)
 
 

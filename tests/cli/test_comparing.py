@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from archwright.cli.comparing import Display, read_budget, read_recorded, read_strategy
+from archwright.cli.comparing import Display, read_budget, read_recorded
 from archwright.errors import ArchwrightError
 from archwright.testing.tables import toy_table
 from archwright.trial import Budget
@@ -166,6 +166,7 @@ def test_an_interrupted_comparison_leaves_nothing(command, tmp_path, processes) 
         ("500trials", Budget(trials=500)),
         ("1 trial", Budget(trials=1)),
         ("40", Budget(trials=40)),
+        ("5e6", Budget(trials=5_000_000)),
         ("5e6s", Budget(seconds=5e6)),
         ("1.5h", Budget(seconds=5400)),
         ("90 min", Budget(seconds=5400)),
@@ -176,22 +177,13 @@ def test_budgets_are_read(text: str, budget: Budget) -> None:
     assert read_budget(text) == budget
 
 
-@pytest.mark.parametrize("text", ["", "0", "0s", "1.5trials", "-3", "5e6", "3weeks", "trials"])
+@pytest.mark.parametrize("text", ["", "0", "0s", "1.5trials", "-3", "3weeks", "trials"])
 def test_other_budgets_are_refused(text: str) -> None:
-    if text == "5e6":
-        assert read_budget(text) == Budget(trials=5_000_000)
-        return
     with pytest.raises(ArchwrightError, match="--budget must look like 500trials"):
         read_budget(text)
 
 
-def test_strategies_are_read() -> None:
-    assert read_strategy("ga") == ("ga", {})
-    assert read_strategy("random:repeats=True") == ("random", {"repeats": True})
-    assert read_strategy("x:a=1, b=2.5,c=word,d=false") == (
-        "x",
-        {"a": 1, "b": 2.5, "c": "word", "d": False},
-    )
+def test_which_recorded_training_is_read() -> None:
     assert [read_recorded(text) for text in ("drawn", "mean", "2")] == ["drawn", "mean", 2]
 
 

@@ -57,6 +57,20 @@ def test_earlier_trials_count() -> None:
     ]
 
 
+def test_trials_that_other_workers_finished_count() -> None:
+    shown, file = display(terminal=False)
+    shown.on_start(2, 40)
+    for number, order in ((5, 2), (9, 6)):
+        finished = trial(number, 0.5)
+        assert finished.outcome is not None
+        shown.on_trial(finished.finish(finished.outcome, order=order))
+    assert shown.heard == 2
+    assert file.getvalue().splitlines()[1:] == [
+        "trial 5 (3/40) val_accuracy 0.5 *",
+        "trial 9 (7/40) val_accuracy 0.5",
+    ]
+
+
 def test_what_breaks_a_constraint_is_not_the_best() -> None:
     shown, file = display(terminal=False, constraints=[Constraint("parameters", "<=", 50)])
     shown.on_start(0, 2)
@@ -93,3 +107,23 @@ def test_the_display_is_closed_when_the_study_fails() -> None:
         raise RuntimeError("broken")
     hidden, back = "\x1b[?25l", "\x1b[?25h"
     assert file.getvalue().rfind(back) > file.getvalue().rfind(hidden), "the cursor is back"
+
+
+def test_scoring_for_a_guide_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 101.0, 104.9, 105.0, 111.0])
+    monkeypatch.setattr("archwright.cli.progress.time.monotonic", lambda: next(clock))
+    shown, file = display(terminal=False)
+    for architectures in range(1, 6):
+        shown.on_scored(architectures)
+    lines = [f"guide: {n} candidates scored" for n in (1, 4, 5)]
+    assert file.getvalue().splitlines() == lines
+
+
+def test_scoring_for_a_guide_shows_in_the_bar() -> None:
+    shown, file = display(terminal=True)
+    with shown:
+        shown.on_start(0, 3)
+        shown.on_scored(12)
+        shown.on_trial(trial(0, 0.5))
+        assert shown._note() == "best val_accuracy 0.5 (trial 0), 12 scored"
+    assert "12 scored" in file.getvalue()

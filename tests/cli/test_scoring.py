@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from archwright.cli.scoring import read_proxies
 from archwright.cli.values import UsageError
-from archwright.frontdoor.score_files import read_scores
+from archwright.frontdoor.score_files import read_scores, write_scores
 from archwright.space import space_named
 from archwright.testing.benchmarks import synthetic_table
+from archwright.testing.tables import toy_table
+from archwright.trial import Scores
 
 MLP = ("--space", "mlp", "--data", "wine", "--batch-size", "16")
 CELLS = (
@@ -127,6 +131,49 @@ def test_search_takes_a_prescreen(run, tmp_path: Path) -> None:
     code, _, err = run("search", "wine", "--prescreen", "params")
     assert code == 2
     assert "a prescreen must look like naswot:100" in err
+
+
+def test_search_takes_a_guide(run, tmp_path: Path) -> None:
+    code, _, err = run(
+        *("search", "wine", "--trials", "3", "--epochs", "1", "--folds", "1", "--no-finalize"),
+        *("--name", "one", "--guide", "naswot+params", "--strategy", "filtered"),
+        *("--option", "candidates=3", "--option", "base=random"),
+    )
+    assert code == 0, err
+    assert "candidates scored" in err
+    page = (tmp_path / "runs/one/report.html").read_text("utf-8")
+    assert "guide.proxies" in page
+    code, _, err = run("resume", "one", "--trials", "4", "--no-finalize")
+    assert code == 0, err
+    assert "stopped: all 4 trials done" in err
+    code, _, err = run("search", "wine", "--guide", "naswot")
+    assert code == 2
+    assert "'evolution' does not look at scores" in err
+    code, _, err = run("search", "wine", "--strategy", "filtered")
+    assert code == 2
+    assert "Give one, such as guide='naswot' (--guide naswot)" in err
+
+
+def test_a_comparison_takes_stored_scores_as_a_guide(run, tmp_path: Path) -> None:
+    table = toy_table(tmp_path / "toy.table", edges=3)
+    good = table.values("val_accuracy")[:, None, None]
+    texts = tuple(table.space.format(table.architecture(row)) for row in range(len(table)))
+    scores = Scores("toy", texts, ("good",), good, np.full(good.shape, "ok"), good)
+    write_scores(scores, tmp_path / "scores.csv")
+    code, out, err = run(
+        *("compare", str(tmp_path / "toy.table"), "--guide", str(tmp_path / "scores.csv")),
+        *("--strategy", "filtered:base=random,guide=good", "--strategy", "predictor:guide=null"),
+        *("--budget", "12trials", "--repeats", "2", "--out", str(tmp_path / "compared")),
+    )
+    assert code == 0, err
+    assert "filtered" in out
+    assert "guide = ['good']" in html.unescape((tmp_path / "compared/report.html").read_text())
+    code, _, err = run(
+        *("compare", str(tmp_path / "toy.table"), "--strategy", "filtered"),
+        *("--out", str(tmp_path / "other")),
+    )
+    assert code == 2
+    assert "'filtered' chooses by scores and needs a guide" in err
 
 
 def test_proxies_are_read() -> None:

@@ -7,6 +7,7 @@ import pytest
 from archwright.cli.values import (
     duration_seconds,
     existing_store,
+    name_and_options,
     settings,
     shown_path,
     size_bytes,
@@ -48,6 +49,22 @@ def test_settings_are_json_or_text() -> None:
     }  # fmt: skip
     with pytest.raises(ArchwrightError, match="--recipe must look like NAME=VALUE; got '=3'"):
         settings(["=3"], "--recipe")
+
+
+def test_a_switch_is_true_or_false_in_either_spelling() -> None:
+    texts = ["a=True", "b=False", "c=true", "d=TRUE"]
+    assert settings(texts, "--option") == {"a": True, "b": False, "c": True, "d": "TRUE"}
+
+
+def test_a_name_may_bring_options() -> None:
+    assert name_and_options("ga", "--strategy") == ("ga", {})
+    assert name_and_options("random:repeats=True", "--strategy") == ("random", {"repeats": True})
+    assert name_and_options(" x:a=1, b=2.5,c=word,d=false", "--strategy") == (
+        "x",
+        {"a": 1, "b": 2.5, "c": "word", "d": False},
+    )
+    with pytest.raises(ArchwrightError, match=r"--proxy must look like NAME or .*; got 'x:a'"):
+        name_and_options("x:a", "--proxy")
 
 
 def test_the_store_is_named_or_in_the_environment_or_the_default(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from archwright.data import LoadOptions
@@ -63,7 +64,7 @@ def test_unknown_values(keyword, value, message):
         ({"test": 0.5, "validation": 0.5}, r"leave rows to train on; got 0.5 \+ 0.5"),
         ({"header": "first"}, "header must be True, False or None; got 'first'"),
         ({"delimiter": ", "}, "delimiter must be one character; got ', '"),
-        ({"max_levels": 1}, "max_levels must be at least 2; got 1"),
+        ({"max_levels": 1}, "max_levels must be a whole number of at least 2; got 1"),
         ({"image_size": (0, 3)}, r"image_size must be one or two whole numbers.*got \(0, 3\)"),
         ({"image_size": "big"}, "image_size must be one or two whole numbers from 1; got 'big'"),
     ],
@@ -71,3 +72,40 @@ def test_unknown_values(keyword, value, message):
 def test_values_out_of_range(options, message):
     with pytest.raises(DataError, match=message):
         LoadOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("target", 1.5, "a column's name or position, or several"),
+        ("target", ("a", None), "a column's name or position, or several"),
+        ("categorical", 2.5, "a list of columns, by name or position"),
+        ("drop", [True], "a list of columns, by name or position"),
+        ("validation", "much", r"a fraction in \(0, 1\)"),
+        ("validation", True, r"a fraction in \(0, 1\)"),
+        ("test", None, r"a fraction in \[0, 1\)"),
+        ("test", float("nan"), r"a fraction in \[0, 1\)"),
+        ("seed", "x", "a whole number of at least 0"),
+        ("seed", -1, "a whole number of at least 0"),
+        ("delimiter", 3, "one character"),
+        ("encoding", 8, "a name such as 'latin-1'"),
+        ("header", [1], "True, False or None"),
+        ("max_levels", "many", "a whole number of at least 2"),
+        ("data_dir", 3, "a folder"),
+        ("device", 0, "a name such as 'cpu' or 'cuda'"),
+    ],
+)
+def test_values_of_another_type(name, value, expected):
+    with pytest.raises(DataError, match=f"{name} must be {expected}; got "):
+        LoadOptions.of(None, {name: value})
+
+
+@pytest.mark.parametrize("name", ["task", "numeric", "decimal"])
+def test_words_of_another_type(name):
+    with pytest.raises(UnknownNameError, match=r"unknown .* \['a'\]; allowed"):
+        LoadOptions.of(None, {name: ["a"]})
+
+
+def test_numbers_of_numpy_are_numbers():
+    options = LoadOptions(target=np.int64(-1), validation=np.float32(0.25), seed=np.int64(3))
+    assert options == LoadOptions(target=-1, validation=0.25, seed=3)

@@ -23,7 +23,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "archwright"
 
-GROUND = {"canonical", "errors", "registry", "seeding"}
+GROUND = {"canonical", "errors", "files", "registry", "seeding"}
 
 TORCH_WING = {"data", "cost", "train", "proxy", "network", "supernet"}
 

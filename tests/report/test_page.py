@@ -110,6 +110,17 @@ def test_page_says_what_was_searched(page, view) -> None:
         assert said in " ".join(page.text.split()), said
 
 
+def test_the_budget_is_that_of_the_last_run(store_of, small) -> None:
+    store = store_of(small, 1)
+    assert StudyView.load(store, "digits").budget == Budget(trials=120, seconds=600)
+    store.annotate(store.study("digits"), "budget", {"trials": 400})
+    resumed = StudyView.load(store, "digits")
+    assert resumed.budget == Budget(trials=400)
+    text = html(resumed, written_at=0)
+    assert "400 trials" in text
+    assert "120 trials" not in text
+
+
 def test_numbers_on_the_page_are_those_of_the_store(page, view) -> None:
     for trial_number, accuracy in zip(
         *(view.leaderboard()[name] for name in ("trial", "val_accuracy")), strict=True

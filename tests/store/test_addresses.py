@@ -15,7 +15,7 @@ from archwright.errors import (
     UnknownNameError,
 )
 from archwright.store import MemoryStore, SQLStore, open_store
-from archwright.testing.stores import new_study
+from archwright.testing.stored_studies import new_study
 
 
 @pytest.mark.parametrize("url", [None, "memory://"])

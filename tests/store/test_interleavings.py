@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from archwright.errors import StoreError
 from archwright.store import MemoryStore, SQLStore, Store, StudyRecord
 from archwright.store.sqlite import SQLiteDatabase
-from archwright.testing.stores import check_consistent, measured, proposals, space
+from archwright.testing.stored_studies import check_consistent, measured, proposals, space
 from archwright.trial import Outcome, Status, Trial
 
 OWNERS = st.sampled_from(["ann", "bob", "cy"])

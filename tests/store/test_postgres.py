@@ -10,7 +10,13 @@ from archwright.errors import EnvironmentProblem, StoreError, StudyExistsError
 from archwright.store import SQLStore, Store, StudyRecord, Transaction, open_store
 from archwright.store.database import NotWrittenError
 from archwright.testing.postgres import PostgresServer, shared_server
-from archwright.testing.stores import check_consistent, measured, new_study, proposals, space
+from archwright.testing.stored_studies import (
+    check_consistent,
+    measured,
+    new_study,
+    proposals,
+    space,
+)
 
 pytestmark = pytest.mark.postgres
 

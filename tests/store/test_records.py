@@ -8,7 +8,7 @@ import pytest
 from archwright.errors import StoreError
 from archwright.store import MemoryStore
 from archwright.store.records import dumps, environment, loads
-from archwright.testing.stores import new_study
+from archwright.testing.stored_studies import new_study
 
 
 def test_numpy_scalars_become_numbers() -> None:

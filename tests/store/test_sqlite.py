@@ -15,7 +15,8 @@ from archwright.errors import EnvironmentProblem, StoreError
 from archwright.store import SQLStore, Store, open_store, sqlite
 from archwright.store.schema import SCHEMA_VERSION
 from archwright.store.sqlite import SQLiteDatabase, wal_is_safe
-from archwright.testing.stores import CHECKS, check_consistent, measured, new_study, proposals
+from archwright.testing.stored_studies import check_consistent, measured, new_study, proposals
+from archwright.testing.stores import CHECKS
 
 
 def opened(path: Path, *, wal: bool) -> SQLStore:

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archwright.errors import SpaceError
-from archwright.space.catalog.nasbench101 import OPERATIONS, checked_cell, graph_hash, prune
+from archwright.space.catalog.nasbench101 import (
+    MAX_EDGES,
+    OPERATIONS,
+    checked_cell,
+    graph_hash,
+    prune,
+)
 
 __all__ = [
     "ALLOWED_EDGES",
@@ -32,10 +38,9 @@ INPUT = "input"
 OUTPUT = "output"
 CONV3X3, CONV1X1, MAXPOOL3X3 = OPERATIONS
 NUM_VERTICES = 7
-MAX_EDGES = 9
 EDGE_SPOTS = NUM_VERTICES * (NUM_VERTICES - 1) // 2
 OP_SPOTS = NUM_VERTICES - 2
-ALLOWED_OPS = [CONV3X3, CONV1X1, MAXPOOL3X3]
+ALLOWED_OPS = list(OPERATIONS)
 ALLOWED_EDGES = [0, 1]
 
 

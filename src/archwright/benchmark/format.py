@@ -19,7 +19,6 @@ import json
 import math
 import mmap
 import os
-import secrets
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ import numpy as np
 
 from archwright import canonical
 from archwright.errors import BenchmarkError, FormatError
+from archwright.files import whole_file
 
 __all__ = ["MAGIC", "SUFFIX", "Mapped", "is_table", "map_file", "verify_file", "write_file"]
 
@@ -69,7 +69,7 @@ def is_table(path: Path) -> bool:
 def write_file(
     path: Path, header: Mapping[str, Any], arrays: Sequence[tuple[str, np.ndarray]]
 ) -> Path:
-    """Write a file in one step: a temporary one beside it, flushed, then a rename.
+    """Write a file in one step.
 
     Args:
         path: Where; a file that is there is replaced.
@@ -77,16 +77,8 @@ def write_file(
         arrays: Names and arrays, of the types that tables hold.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        with temporary.open("xb") as file:
-            _write(file, header, arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        _write(file, header, arrays)
     return path
 
 

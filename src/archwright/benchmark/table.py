@@ -16,7 +16,7 @@ from archwright.benchmark._plan import Plan, drawn
 from archwright.benchmark._stored import Repeat, StoredColumn, tuple_reader
 from archwright.benchmark.columns import Column
 from archwright.benchmark.format import map_file, verify_file
-from archwright.errors import BenchmarkError, FormatError, UnknownNameError
+from archwright.errors import BenchmarkError, FormatError, OutOfDomainError, UnknownNameError
 from archwright.space import Architecture, Space
 from archwright.trial import Measurement, MetricInfo
 
@@ -224,6 +224,14 @@ class Table:
             OutOfDomainError: If the table does not have it; says why.
         """
         return self._finder.row(named)
+
+    def __contains__(self, named: Row) -> bool:
+        """Return whether anything is recorded about an architecture; see `row`."""
+        try:
+            self.row(named)
+        except OutOfDomainError:
+            return False
+        return True
 
     def rows_of(self, codes: NDArray[Any], *, partial: bool = False) -> NDArray[np.int64]:
         """Return the rows `(architectures,)` of many architectures at once.

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from pathlib import Path
-from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from archwright.cli.data import (
+from archwright.cli.options import (
     DataArgument,
-    DataDirOption,
-    DataOption,
-    DelimiterOption,
-    EncodingOption,
-    TargetOption,
-    TaskOption,
+    DataOptions,
+    NameOption,
+    RecipeOption,
+    SeedOption,
+    SkeletonOption,
+    SpaceArgument,
+    SpaceOptionsOption,
+    TableOption,
     data_options,
+    with_options,
 )
 from archwright.cli.values import settings, shown_path
+from archwright.cli.waiting import interruptible
 
 if TYPE_CHECKING:
     from archwright.evaluate.building import Record
@@ -32,20 +33,14 @@ __all__ = ["build"]
 _SAY_SECONDS = 10.0
 
 
+@with_options(data_options)
 def build(
-    space: Annotated[str, typer.Argument(metavar="SPACE", help="Catalog name or file.py:NAME.")],
+    space: SpaceArgument,
     data: DataArgument,
-    out: Annotated[Path, typer.Option("--out", help="The table, by convention NAME.table.")],
-    space_option: Annotated[
-        list[str] | None,
-        typer.Option("--space-option", help="Option of the space NAME=VALUE."),
-    ] = None,
-    skeleton: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--skeleton", help="Size around the cells of a published space, such as stem=8."
-        ),
-    ] = None,
+    out: TableOption,
+    data_options: DataOptions,
+    space_option: SpaceOptionsOption = None,
+    skeleton: SkeletonOption = None,
     epochs: Annotated[
         list[int] | None,
         typer.Option(
@@ -57,10 +52,7 @@ def build(
         int | None,
         typer.Option("--samples", min=1, help="How many architectures, drawn; default: all."),
     ] = None,
-    recipe: Annotated[
-        list[str] | None,
-        typer.Option("--recipe", help="Training setting NAME=VALUE, such as batch_size=32."),
-    ] = None,
+    recipe: RecipeOption = None,
     norm_momentum: Annotated[
         float | None,
         typer.Option(
@@ -69,37 +61,23 @@ def build(
             "networks' own.",
         ),
     ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the benchmark. Default: the file's.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
+    name: NameOption = None,
+    seed: SeedOption = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Training processes.")] = 1,
-    target: TargetOption = None,
-    task: TaskOption = None,
-    data_option: DataOption = None,
-    delimiter: DelimiterOption = None,
-    encoding: EncodingOption = None,
-    data_dir: DataDirOption = None,
 ) -> None:
     """Train the architectures of SPACE on DATA and write a table; run again to go on."""
     from archwright.frontdoor.building import build_benchmark
 
-    with _Display() as display:
+    kept = "everything finished is kept. Go on with the same command"
+    with interruptible(kept), _Display() as display:
         written = build_benchmark(
             space,
             data,
             out,
-            space_options=settings(space_option or (), "--space-option"),
-            skeleton=settings(skeleton or (), "--skeleton"),
-            data_options=data_options(
-                data_option,
-                target=target,
-                task=task,
-                delimiter=delimiter,
-                encoding=encoding,
-                data_dir=data_dir,
-            ),
-            recipe=settings(recipe or (), "--recipe"),
+            space_options=settings(space_option, "--space-option"),
+            skeleton=settings(skeleton, "--skeleton"),
+            data_options=data_options,
+            recipe=settings(recipe, "--recipe"),
             epochs=sorted(set(epochs or (4, 12, 36))),
             repeats=repeats,
             samples=samples,
@@ -122,24 +100,11 @@ class _Display:
         self._begun, self._before, self._said, self._failed = time.monotonic(), -1, 0.0, 0
 
     def __enter__(self) -> _Display:
-        # A polite kill ends like Ctrl-C: what is finished is kept.
-        self._handler = signal.signal(signal.SIGTERM, _interrupt)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        signal.signal(signal.SIGTERM, self._handler)
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-        if isinstance(error, KeyboardInterrupt):
-            typer.echo(
-                "interrupted; everything finished is kept. Go on with the same command", err=True
-            )
-            raise typer.Exit(130) from None
 
     def on_record(self, done: int, total: int, record: Record) -> None:
         """Count a finished architecture."""
@@ -175,11 +140,6 @@ class _Display:
 
     def _note(self) -> str:
         return f", {self._failed} with failed trainings" if self._failed else ""
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
 
 
 def _clock(seconds: float) -> str:

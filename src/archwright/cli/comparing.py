@@ -5,30 +5,33 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from archwright.cli.options import (
+    BenchmarkArgument,
+    DatasetOption,
+    JsonOption,
+    PathOption,
+    SeedOption,
+)
 from archwright.cli.tables import print_rows
-from archwright.cli.values import UsageError, shown_path
+from archwright.cli.values import SECONDS, UsageError, name_and_options, shown_path
 from archwright.trial import Budget
 
 if TYPE_CHECKING:
     from archwright.frontdoor import ComparisonResult
 
-__all__ = ["compare", "read_budget", "read_recorded", "read_strategy"]
+__all__ = ["compare", "read_budget", "read_recorded"]
 
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BUDGET = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE]\+?\d+)?)\s*([A-Za-z]*)\s*")
 
 
 def compare(
-    benchmark: Annotated[
-        str, typer.Argument(metavar="BENCHMARK", help="A known benchmark, or a .table file.")
-    ],
+    benchmark: BenchmarkArgument,
     strategy: Annotated[
         list[str] | None,
         typer.Option(
@@ -39,7 +42,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for figure, tables and report.")
     ] = None,
-    path: Annotated[Path | None, typer.Option("--path", help="The benchmark's file.")] = None,
+    path: PathOption = None,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Searches of each.")] = 10,
     budget: Annotated[
         str, typer.Option("--budget", help="Of each search: 500trials, or simulated time: 5e6s.")
@@ -50,9 +53,7 @@ def compare(
     processes: Annotated[
         int, typer.Option("--processes", min=1, help="Real processes that share the work.")
     ] = 1,
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="Which of the benchmark's data sets.")
-    ] = None,
+    dataset: DatasetOption = None,
     epochs: Annotated[
         int | None,
         typer.Option("--epochs", min=1, help="Length of training that strategies see."),
@@ -72,22 +73,32 @@ def compare(
             "--recorded", help="Which recorded training is seen: drawn, mean, or its number."
         ),
     ] = "drawn",
-    seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
+    guide: Annotated[
+        Path | None,
+        typer.Option(
+            "--guide",
+            help="Scores of archwright score, for strategies that look at some: filtered, "
+            "guided-evolution, predictor; predictor:guide=naswot takes one, guide=null none.",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
     no_random: Annotated[
         bool, typer.Option("--no-random", help="Leave out random search, the baseline.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the final table as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare strategies on BENCHMARK: curves, final table with intervals and tests, report."""
     from archwright import frontdoor
     from archwright.frontdoor.places import made_folders
+    from archwright.frontdoor.score_files import read_scores
 
     if out is None:
         raise UsageError("compare needs a folder for what it finds; name it with --out DIR")
-    strategies = [read_strategy(text) for text in strategy or ()]
+    strategies = [name_and_options(text, "--strategy") for text in strategy or ()]
     if not strategies:
         raise UsageError("compare needs at least one strategy; name it with --strategy NAME")
     limit = read_budget(budget)
+    scores = None if guide is None else read_scores(guide)
     with made_folders(out), Display() as display:
         found = frontdoor.compare(
             benchmark,
@@ -103,6 +114,7 @@ def compare(
             epochs=epochs,
             report=report,
             recorded=read_recorded(recorded),
+            guide=scores,
             include_random=not no_random,
             progress=display.on_progress,
         )
@@ -123,8 +135,8 @@ def read_budget(text: str) -> Budget:
     number, unit = (float(match[1]), match[2].lower()) if match else (0.0, "")
     if unit in ("", "trial", "trials") and number >= 1 and number.is_integer():
         return Budget(trials=int(number))
-    if number > 0 and unit in _SECONDS:
-        return Budget(seconds=number * _SECONDS[unit])
+    if number > 0 and unit and unit in SECONDS:
+        return Budget(seconds=number * SECONDS[unit])
     raise UsageError(
         f"--budget must look like 500trials (evaluations) or 5e6s, 90m, 20h (simulated time); "
         f"got {text!r}"
@@ -134,33 +146,6 @@ def read_budget(text: str) -> Budget:
 def read_recorded(text: str) -> str | int:
     """Read "drawn", "mean" or the number of a recorded training."""
     return int(text) if text.isdecimal() else text
-
-
-def read_strategy(text: str, flag: str = "--strategy") -> tuple[str, dict[str, Any]]:
-    """Read "NAME" or "NAME:OPTION=VALUE,OPTION=VALUE"; a value that is JSON is taken as such.
-
-    Args:
-        text: What was typed.
-        flag: After which flag.
-
-    Raises:
-        UsageError: If an option has no equals sign.
-    """
-    name, _, tail = text.partition(":")
-    options: dict[str, Any] = {}
-    for part in filter(None, tail.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(
-                f"{flag} must look like NAME or NAME:OPTION=VALUE,OPTION=VALUE; got {text!r}"
-            )
-        try:
-            options[key.strip()] = json.loads(
-                value.lower() if value in ("True", "False") else value
-            )
-        except json.JSONDecodeError:
-            options[key.strip()] = value
-    return name.strip(), options
 
 
 def _print(found: ComparisonResult, out: Path) -> None:
@@ -201,12 +186,7 @@ class Display:
             self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._progress is not None:
             self._progress.stop()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -13,6 +12,9 @@ from archwright.run import Callback
 from archwright.trial import Constraint, Objective, Trial, incumbent
 
 __all__ = ["Display"]
+
+_SCORED_SECONDS = 5.0
+"""The shortest pause between two lines about scoring."""
 
 
 class Display(Callback):
@@ -39,24 +41,21 @@ class Display(Callback):
         self.constraints = tuple(constraints)
         self.title = title
         self.console = console or Console(stderr=True)
+        self.heard = 0
+        """How many finished trials it was told of."""
         self._best = incumbent(before, self.objectives, self.constraints)
         self._done = 0
         self._failed = 0
         self._total: int | None = None
         self._bar: Progress | None = None
         self._said_at = 0.0
+        self._scored = 0
         self._epochs: dict[int, int] = {}
 
     def __enter__(self) -> Display:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        del kind, error, trace
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -91,9 +90,24 @@ class Display(Callback):
             self._said_at = time.monotonic()
             self._bar.update(self._task, note=self._note())
 
+    def on_scored(self, architectures: int) -> None:
+        """Say now and then how many architectures were scored before one is proposed."""
+        self._scored = architectures
+        now = time.monotonic()
+        if now - self._said_at < (0.1 if self._bar else _SCORED_SECONDS):
+            return
+        self._said_at = now
+        if self._bar is not None:
+            self._bar.update(self._task, note=self._note())
+        else:
+            self.console.print(f"guide: {architectures} candidates scored", highlight=False)
+
     def on_trial(self, trial: Trial) -> None:
         """Count a finished trial and say whether it is the best."""
-        self._done += 1
+        # Workers elsewhere finish trials of the study too; its place among all says how many.
+        order = trial.finished_order
+        self._done = max(self._done + 1, 0 if order is None else order + 1)
+        self.heard += 1
         self._failed += trial.status.failed
         self._epochs.pop(trial.number, None)
         rivals = [trial] if self._best is None else [self._best, trial]
@@ -109,7 +123,7 @@ class Display(Callback):
 
     def on_stop(self, reason: str) -> None:
         """Close the display."""
-        self.__exit__(None, None, None)
+        self.__exit__()
         self.console.print(f"stopped: {reason}", highlight=False, markup=False, soft_wrap=True)
 
     def _note(self) -> str:
@@ -120,6 +134,8 @@ class Display(Callback):
             parts.append(f"best {metric} {value:.4g} (trial {self._best.number})")
         if self._failed:
             parts.append(f"{self._failed} failed")
+        if self._scored:
+            parts.append(f"{self._scored} scored")
         if self._epochs:
             parts.append(f"training {len(self._epochs)}, epoch {min(self._epochs.values())}")
         return ", ".join(parts)

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archwright.cli.data import (
-    DataDirOption,
-    DataOption,
-    DelimiterOption,
-    EncodingOption,
-    TargetOption,
-    TaskOption,
-    data_options,
-)
-from archwright.cli.scoring import (
+from archwright.cli.options import (
     BatchOption,
+    DataOptions,
+    DatasetOption,
     JsonOption,
+    PathOption,
+    RecipeOption,
     SeedOption,
     SkeletonOption,
     SpaceOptionsOption,
-    app,
-    read_proxies,
+    data_options,
+    with_options,
 )
+from archwright.cli.scoring import app, read_proxies
 from archwright.cli.tables import print_rows
 from archwright.cli.values import UsageError, settings, shown_path
+from archwright.cli.waiting import Said, interruptible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +32,6 @@ if TYPE_CHECKING:
     from archwright.benchmark import Table
 
 __all__ = ["ablate", "app", "correlate", "kernels"]
-
-_SAY_SECONDS = 10.0
 
 NeededSpaceOption = Annotated[
     str, typer.Option("--space", help="Catalog name or file.py:NAME of the networks.")
@@ -52,10 +42,6 @@ NeededDataOption = Annotated[
 BenchmarkOption = Annotated[
     str | None,
     typer.Option("--benchmark", help="A known benchmark, or a .table file, to choose and name by."),
-]
-PathOption = Annotated[Path | None, typer.Option("--path", help="The benchmark's file.")]
-DatasetOption = Annotated[
-    str | None, typer.Option("--dataset", help="Which of the benchmark's data sets.")
 ]
 MetricOption = Annotated[str, typer.Option("--metric", help="Recorded result to order by.")]
 
@@ -101,10 +87,12 @@ def correlate(
 
 
 @app.command("ablate")
+@with_options(data_options)
 def ablate(
     space: NeededSpaceOption,
     data: NeededDataOption,
     out: Annotated[Path, typer.Option("--out", help="Folder for tables, figure and report.")],
+    data_options: DataOptions,
     proxy: Annotated[
         str, typer.Option("--proxy", help="NAME or NAME:OPTION=VALUE,OPTION=VALUE.")
     ] = "naswot",
@@ -125,10 +113,7 @@ def ablate(
         typer.Option("--size", min=1, help="A batch size [default: 16 32 64 128 256]."),
     ] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Of the part training.")] = 10,
-    recipe: Annotated[
-        list[str] | None,
-        typer.Option("--recipe", help="Training setting NAME=VALUE, such as batch_size=32."),
-    ] = None,
+    recipe: RecipeOption = None,
     batch_size: BatchOption = None,
     benchmark: BenchmarkOption = None,
     path: PathOption = None,
@@ -137,12 +122,6 @@ def ablate(
     seed: SeedOption = 0,
     space_option: SpaceOptionsOption = None,
     skeleton: SkeletonOption = None,
-    target: TargetOption = None,
-    task: TaskOption = None,
-    data_option: DataOption = None,
-    delimiter: DelimiterOption = None,
-    encoding: EncodingOption = None,
-    data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score the same networks under other batches, inputs, weights, sizes and in training."""
@@ -153,7 +132,8 @@ def ablate(
     named = read_proxies([proxy])
     if len(named) != 1:
         raise UsageError(f"score ablate takes one proxy; got {proxy!r}")
-    with made_folders(out), _kept(out):
+    kept = f"every score is kept in {shown_path(out)}. Go on with the same command"
+    with made_folders(out), interruptible(kept):
         found = score_ablation.ablate(
             space,
             data,
@@ -164,23 +144,16 @@ def ablate(
             table=_table(benchmark, path, dataset),
             metric=metric,
             progress=out / "scores.progress",
-            on_score=_Said(),
+            on_score=Said("{done} of {total} scores", seconds=10),
             options=named[0][1],
             sizes=tuple(size or (16, 32, 64, 128, 256)),
             epochs=epochs,
-            recipe=settings(recipe or (), "--recipe"),
+            recipe=settings(recipe, "--recipe"),
             batch_size=batch_size,
             seed=seed,
-            space_options=settings(space_option or (), "--space-option"),
-            skeleton=settings(skeleton or (), "--skeleton"),
-            data_options=data_options(
-                data_option,
-                target=target,
-                task=task,
-                delimiter=delimiter,
-                encoding=encoding,
-                data_dir=data_dir,
-            ),
+            space_options=settings(space_option, "--space-option"),
+            skeleton=settings(skeleton, "--skeleton"),
+            data_options=data_options,
         )
         score_ablation.save_ablation(found, out)
     frame = report.ablation_frame(found)
@@ -194,10 +167,12 @@ def ablate(
 
 
 @app.command("kernels")
+@with_options(data_options)
 def kernels(
     space: NeededSpaceOption,
     data: NeededDataOption,
     out: Annotated[Path, typer.Option("--out", help="The picture: a .png, .svg or .pdf file.")],
+    data_options: DataOptions,
     architectures: Annotated[
         int, typer.Option("--architectures", min=1, help="How many networks.")
     ] = 10,
@@ -209,24 +184,10 @@ def kernels(
     seed: SeedOption = 0,
     space_option: SpaceOptionsOption = None,
     skeleton: SkeletonOption = None,
-    target: TargetOption = None,
-    task: TaskOption = None,
-    data_option: DataOption = None,
-    delimiter: DelimiterOption = None,
-    encoding: EncodingOption = None,
-    data_dir: DataDirOption = None,
 ) -> None:
     """Draw which samples of a batch switch the same units on, for networks from bad to good."""
     from archwright.frontdoor.score_kernels import draw_kernels
 
-    options = data_options(
-        data_option,
-        target=target,
-        task=task,
-        delimiter=delimiter,
-        encoding=encoding,
-        data_dir=data_dir,
-    )
     written = draw_kernels(
         space,
         data,
@@ -236,9 +197,9 @@ def kernels(
         table=_table(benchmark, path, dataset),
         metric=metric,
         seed=seed,
-        space_options=settings(space_option or (), "--space-option"),
-        skeleton=settings(skeleton or (), "--skeleton"),
-        data_options=options,
+        space_options=settings(space_option, "--space-option"),
+        skeleton=settings(skeleton, "--skeleton"),
+        data_options=data_options,
     )
     typer.echo(f"kernels: {shown_path(written)}")
 
@@ -251,40 +212,6 @@ def _table(benchmark: str | None, path: Path | None, dataset: str | None) -> Tab
     from archwright.benchmark import load_benchmark
 
     return load_benchmark(benchmark, path, dataset=dataset or "")
-
-
-@contextmanager
-def _kept(out: Path) -> Iterator[None]:
-    """Stop on a polite kill as on Ctrl-C, and say how to go on."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo(
-            f"interrupted; every score is kept in {shown_path(out)}. Go on with the same command",
-            err=True,
-        )
-        raise typer.Exit(130) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
-
-
-class _Said:
-    """Says now and then how many scores there are."""
-
-    def __init__(self) -> None:
-        self._at = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._at >= _SAY_SECONDS or done == total:
-            self._at = now
-            typer.echo(f"{done} of {total} scores", err=True)
 
 
 def _json(frame: pd.DataFrame) -> str:

@@ -8,74 +8,56 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archwright.cli.comparing import read_strategy
-from archwright.cli.data import (
-    DataDirOption,
-    DataOption,
-    DelimiterOption,
-    EncodingOption,
-    TargetOption,
-    TaskOption,
+from archwright.cli.options import (
+    BatchOption,
+    ConstraintOption,
+    DataOptions,
+    JsonOption,
+    SeedOption,
+    SkeletonOption,
+    SpaceOptionsOption,
     data_options,
+    with_options,
 )
 from archwright.cli.tables import print_rows
-from archwright.cli.values import UsageError, settings, shown_path, store_or_default
+from archwright.cli.values import (
+    UsageError,
+    name_and_options,
+    settings,
+    shown_path,
+    store_or_default,
+)
+from archwright.cli.waiting import resumable
 
 if TYPE_CHECKING:
     from archwright.trial import Scores
 
-__all__ = [
-    "BatchOption",
-    "DataNameOption",
-    "JsonOption",
-    "SeedOption",
-    "SkeletonOption",
-    "SpaceOption",
-    "SpaceOptionsOption",
-    "app",
-    "read_proxies",
-    "score",
-]
+__all__ = ["app", "read_proxies", "score"]
 
 _SHOWN = 10
 
 app = typer.Typer(invoke_without_command=True)
 
-SpaceOption = Annotated[
-    str | None, typer.Option("--space", help="Catalog name or file.py:NAME of the networks.")
-]
-ProxyOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--proxy",
-        help="NAME,NAME or NAME:OPTION=VALUE,OPTION=VALUE; may be given several times "
-        "[default: naswot].",
-    ),
-]
-DataNameOption = Annotated[
-    str | None, typer.Option("--data", help="What the networks are for, as for search.")
-]
-SpaceOptionsOption = Annotated[
-    list[str] | None, typer.Option("--space-option", help="Option of the space NAME=VALUE.")
-]
-SkeletonOption = Annotated[
-    list[str] | None,
-    typer.Option("--skeleton", help="Size around the cells of a published space, such as stem=8."),
-]
-BatchOption = Annotated[
-    int | None,
-    typer.Option("--batch-size", min=1, help="Rows to look at. Default: as each proxy published."),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Root of all randomness.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
 
 @app.callback()
+@with_options(data_options)
 def score(
     context: typer.Context,
-    space: SpaceOption = None,
-    proxy: ProxyOption = None,
-    data: DataNameOption = None,
+    data_options: DataOptions,
+    space: Annotated[
+        str | None, typer.Option("--space", help="Catalog name or file.py:NAME of the networks.")
+    ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proxy",
+            help="NAME,NAME or NAME:OPTION=VALUE,OPTION=VALUE; may be given several times "
+            "[default: naswot].",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="What the networks are for, as for search.")
+    ] = None,
     samples: Annotated[
         int | None,
         typer.Option("--samples", min=1, help="Architectures to draw. Default: all of the space."),
@@ -88,10 +70,7 @@ def score(
         int, typer.Option("--seeds", min=1, help="Initialisations of each network.")
     ] = 1,
     seed: SeedOption = 0,
-    constraint: Annotated[
-        list[str] | None,
-        typer.Option("--constraint", help="'parameters<=50000'; may be given several times."),
-    ] = None,
+    constraint: ConstraintOption = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Scoring processes.")] = 1,
     store: Annotated[
         str | None,
@@ -110,12 +89,6 @@ def score(
     ] = None,
     space_option: SpaceOptionsOption = None,
     skeleton: SkeletonOption = None,
-    target: TargetOption = None,
-    task: TaskOption = None,
-    data_option: DataOption = None,
-    delimiter: DelimiterOption = None,
-    encoding: EncodingOption = None,
-    data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score untrained networks of a space by proxies; run again to go on, or for more samples."""
@@ -125,7 +98,6 @@ def score(
         if given is None:
             raise UsageError(f"score needs {option}")
     assert space is not None
-    from archwright.cli.searching import resumable
     from archwright.frontdoor import score_files, scoring
     from archwright.frontdoor.places import made_folders, store_file
 
@@ -142,16 +114,9 @@ def score(
         constraints=constraint or (),
         store=where,
         name=name,
-        space_options=settings(space_option or (), "--space-option"),
-        skeleton=settings(skeleton or (), "--skeleton"),
-        data_options=data_options(
-            data_option,
-            target=target,
-            task=task,
-            delimiter=delimiter,
-            encoding=encoding,
-            data_dir=data_dir,
-        ),
+        space_options=settings(space_option, "--space-option"),
+        skeleton=settings(skeleton, "--skeleton"),
+        data_options=data_options,
     )
     file = store_file(where)
     with made_folders(*([file.parent] if file else [])):
@@ -171,7 +136,7 @@ def read_proxies(texts: list[str] | None) -> list[tuple[str, dict[str, Any]]]:
     read: list[tuple[str, dict[str, Any]]] = []
     for text in texts or ["naswot"]:
         if ":" in text:
-            read.append(read_strategy(text, "--proxy"))
+            read.append(name_and_options(text, "--proxy"))
         else:
             read += [(name.strip(), {}) for name in text.split(",") if name.strip()]
     return read

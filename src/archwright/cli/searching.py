@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import shlex
-import signal
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archwright.cli.data import (
+from archwright.cli.options import (
+    ConstraintOption,
     DataArgument,
-    DataDirOption,
-    DataOption,
-    DelimiterOption,
-    EncodingOption,
-    TargetOption,
-    TaskOption,
+    DataOptions,
+    ExecutorOption,
+    JsonOption,
+    RecipeOption,
+    SeedOption,
+    StoreOption,
+    StudyArgument,
+    WorkersOption,
     data_options,
+    with_options,
 )
 from archwright.cli.tables import print_leaderboard
 from archwright.cli.values import (
@@ -34,34 +33,20 @@ from archwright.cli.values import (
     store_or_default,
     times,
 )
+from archwright.cli.waiting import Said, resumable
 
 if TYPE_CHECKING:
     from archwright.frontdoor import Search, SearchResult
     from archwright.run import Result
     from archwright.trial import Budget, Trial
 
-__all__ = ["resumable", "resume", "search", "worker"]
-
-_SAY_SECONDS = 5.0
-
-StoreOption = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        help="Where studies are kept: a file, sqlite:/// or postgresql:// URL. "
-        "Default: $ARCHWRIGHT_STORE or runs/archwright.db.",
-    ),
-]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Evaluating processes.")]
-ExecutorOption = Annotated[
-    str | None, typer.Option("--executor", help="Who starts the workers: local or serial.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+__all__ = ["resume", "search", "worker"]
 
 
+@with_options(data_options)
 def search(
     data: DataArgument,
-    target: TargetOption = None,
+    data_options: DataOptions,
     space: Annotated[
         str | None,
         typer.Option("--space", help="Catalog name or file.py:NAME. Default suits the data."),
@@ -77,36 +62,25 @@ def search(
         list[str] | None,
         typer.Option("--objective", help="max:val_accuracy; may be given several times."),
     ] = None,
-    constraint: Annotated[
-        list[str] | None,
-        typer.Option("--constraint", help="'parameters<=50000'; may be given several times."),
-    ] = None,
+    constraint: ConstraintOption = None,
     workers: WorkersOption = 1,
     executor: ExecutorOption = None,
     store: StoreOption = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the study. Default: made up.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
+    seed: SeedOption = 0,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for report and model [default: runs/NAME]."),
     ] = None,
-    task: TaskOption = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Epochs of one training.")
     ] = None,
-    recipe: Annotated[
-        list[str] | None,
-        typer.Option("--recipe", help="Training setting NAME=VALUE, such as batch_size=32."),
-    ] = None,
+    recipe: RecipeOption = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", help="Strategy option NAME=VALUE.")
     ] = None,
-    data_option: DataOption = None,
-    delimiter: DelimiterOption = None,
-    encoding: EncodingOption = None,
-    data_dir: DataDirOption = None,
     trial_time: Annotated[
         str | None, typer.Option("--trial-time", help="Time limit for one trial: 90s, 10m.")
     ] = None,
@@ -135,6 +109,14 @@ def search(
             "--prescreen",
             help="Score first, train the best first: naswot:100 scores 100 candidates, "
             "naswot:100:10 keeps 10 of them.",
+        ),
+    ] = None,
+    guide: Annotated[
+        str | None,
+        typer.Option(
+            "--guide",
+            help="Proxies that the strategy looks at before it proposes: naswot or "
+            "naswot+synflow+jacob_cov; with --strategy filtered, guided-evolution or predictor.",
         ),
     ] = None,
     deterministic: Annotated[
@@ -168,22 +150,18 @@ def search(
         name=name,
         out=out,
         runs="runs",
-        strategy_options=settings(option or (), "--option"),
-        data_options=data_options(
-            data_option,
-            target=target,
-            task=task,
-            delimiter=delimiter,
-            encoding=encoding,
-            data_dir=data_dir,
-        ),
+        strategy_options=settings(option, "--option"),
+        data_options=data_options,
         replicates=replicates,
         folds=folds,
         checkpoints=checkpoints,
         limits=limits,
         deterministic=workers if deterministic else None,
         prescreen=prescreen,
-        on_scored=_Scored() if prescreen else None,
+        guide=guide,
+        on_scored=Said("prescreen: {done} of {total} candidates scored", seconds=5)
+        if prescreen
+        else None,
     )
     job = ready.study.job
     with (
@@ -195,7 +173,7 @@ def search(
 
 
 def resume(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")],
+    study: StudyArgument,
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="New limit: trials in all.")
     ] = None,
@@ -259,35 +237,27 @@ def _resume_without_data(
 
 
 def worker(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")],
+    study: StudyArgument,
     store: StoreOption = None,
 ) -> None:
     """Join STUDY as one more worker, from this or another machine, until it is done."""
     from archwright.cli.progress import Display
-    from archwright.run import join_study, load_study
+    from archwright.run import load_study
 
-    where = existing_store(store)
-    _, record, job = load_study(study, where)
-    with Display(job.objectives, job.constraints) as display, resumable(study, store):
-        display.on_start(0, None)
-        display.on_stop(join_study(record.name, where, callback=display))
-
-
-class _Scored:
-    """Says now and then how many candidates of a prescreen are scored."""
-
-    def __init__(self) -> None:
-        self._said = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._said >= _SAY_SECONDS or done == total:
-            self._said = now
-            typer.echo(f"prescreen: {done} of {total} candidates scored", err=True)
+    opened, record, job = load_study(study, existing_store(store))
+    before = opened.finished(record)
+    with (
+        opened,
+        Display(job.objectives, job.constraints, before=before) as display,
+        resumable(study, store),
+    ):
+        display.on_start(len(before), job.budget.trials)
+        reason = job.worker(opened, record, callback=display).run()
+        display.on_stop(f"{reason}; {display.heard} trials finished here")
 
 
 def _recipe(texts: list[str] | None, epochs: int | None) -> dict[str, Any]:
-    recipe = settings(texts or (), "--recipe")
+    recipe = settings(texts, "--recipe")
     if epochs is not None:
         recipe["epochs"] = epochs
     return recipe
@@ -300,32 +270,6 @@ def _title(ready: Search) -> str:
         f"study {ready.study.name}: {ready.data.name} with the space {ready.study.space.name} "
         f"and {job.strategy}; {goals}"
     )
-
-
-@contextmanager
-def resumable(study: str, store: str | None) -> Iterator[None]:
-    """Stop on Ctrl-C and on a polite kill, and say how to go on."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo(
-            f"interrupted; everything finished is kept. Go on with: "
-            f"archwright resume {study}{_flag(store)}",
-            err=True,
-        )
-        raise typer.Exit(130) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _flag(store: str | None) -> str:
-    return f" --store {shlex.quote(store)}" if store else ""
 
 
 def _show(found: SearchResult, *, as_json: bool) -> None:

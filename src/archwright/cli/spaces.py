@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from archwright.cli.options import SpaceArgument
 from archwright.cli.tables import print_rows
 
 __all__ = ["app", "describe", "list_spaces"]
@@ -22,9 +21,7 @@ def list_spaces() -> None:
 
 
 @app.command("describe")
-def describe(
-    space: Annotated[str, typer.Argument(metavar="SPACE", help="Catalog name or file.py:NAME.")],
-) -> None:
+def describe(space: SpaceArgument) -> None:
     """Show the decisions of SPACE and how many architectures it holds."""
     from archwright.network import load_space
 

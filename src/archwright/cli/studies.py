@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from archwright.cli.searching import StoreOption
+from archwright.cli.options import JsonOption, StoreOption, StudyArgument
 from archwright.cli.tables import print_leaderboard, print_rows
 from archwright.cli.values import existing_store, times
 
 __all__ = ["export", "leaderboard", "report"]
-
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")]
 
 
 def leaderboard(
@@ -25,7 +23,7 @@ def leaderboard(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 10,
     store: StoreOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the best architectures of STUDY."""
     from archwright import report

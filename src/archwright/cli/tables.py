@@ -11,9 +11,12 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["print_leaderboard", "print_rows"]
+    from archwright.benchmark import Column
+
+__all__ = ["COLUMN_HEADS", "column_row", "print_leaderboard", "print_rows"]
 
 _WIDE = 160
+COLUMN_HEADS = ("metric", "unit", "better", "split", "epochs", "repeats")
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -34,6 +37,20 @@ def print_leaderboard(frame: pd.DataFrame) -> None:
     """Print a leaderboard as `archwright.report.leaderboard` returns it."""
     columns = [str(column) for column in frame.columns]
     print_rows(columns, [list(row) for row in frame.itertuples(index=False, name=None)])
+
+
+def column_row(column: Column) -> list[Any]:
+    """Return what a column of a benchmark table is, as a row below COLUMN_HEADS."""
+    name = column.full_name + ("" if column.moment == "final" else f" ({column.moment})")
+    epochs = ", ".join(map(str, column.epochs)) or None
+    return [
+        name,
+        column.unit,
+        column.direction,
+        column.split or None,
+        epochs,
+        column.repeats or None,
+    ]
 
 
 def _is_number(value: Any) -> bool:

@@ -12,9 +12,11 @@ from typing import Any
 from archwright.errors import ArchwrightError, StudyNotFoundError
 
 __all__ = [
+    "SECONDS",
     "UsageError",
     "duration_seconds",
     "existing_store",
+    "name_and_options",
     "settings",
     "shown_path",
     "size_bytes",
@@ -22,9 +24,11 @@ __all__ = [
     "times",
 ]
 
-_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+"""Units of time."""
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20}
 _BYTES |= {"gib": 2**30, "k": 10**3, "m": 10**6, "g": 10**9}
+_WORDS = {"True": "true", "False": "false"}
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 DEFAULT_STORE = "runs/archwright.db"
@@ -51,7 +55,7 @@ def duration_seconds(text: str | None, option: str) -> float | None:
     """
     if text is None:
         return None
-    return _quantity(text, _SECONDS, option, "90s, 10m or 1.5h")
+    return _quantity(text, SECONDS, option, "90s, 10m or 1.5h")
 
 
 def size_bytes(text: str | None, option: str) -> int | None:
@@ -65,22 +69,41 @@ def size_bytes(text: str | None, option: str) -> int | None:
     return round(_quantity(text, _BYTES, option, "500MB or 2GiB"))
 
 
-def settings(texts: Iterable[str], option: str) -> dict[str, Any]:
-    """Read "NAME=VALUE" texts; a value that is JSON is taken as such, else as text.
+def settings(
+    texts: Iterable[str] | None, option: str, *, form: str = "NAME=VALUE", shown: str = ""
+) -> dict[str, Any]:
+    """Read "NAME=VALUE" texts; a value that is JSON, True or False is taken as such, else as text.
+
+    Args:
+        texts: What was typed; None is nothing.
+        option: After which option.
+        form: How it must look.
+        shown: All that was typed, where the texts are parts of it.
 
     Raises:
-        ValueError: If a text has no equals sign.
+        UsageError: If a text has no equals sign.
     """
     read: dict[str, Any] = {}
-    for text in texts:
+    for text in texts or ():
         name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(f"{option} must look like NAME=VALUE; got {text!r}")
+        if not equals or not name.strip():
+            raise UsageError(f"{option} must look like {form}; got {shown or text!r}")
         try:
-            read[name.strip()] = json.loads(value)
+            read[name.strip()] = json.loads(_WORDS.get(value, value))
         except json.JSONDecodeError:
             read[name.strip()] = value
     return read
+
+
+def name_and_options(text: str, option: str) -> tuple[str, dict[str, Any]]:
+    """Read "NAME" or "NAME:OPTION=VALUE,OPTION=VALUE", values as `settings` does.
+
+    Raises:
+        UsageError: If an option has no equals sign.
+    """
+    name, _, tail = text.partition(":")
+    form = "NAME or NAME:OPTION=VALUE,OPTION=VALUE"
+    return name.strip(), settings(filter(None, tail.split(",")), option, form=form, shown=text)
 
 
 def store_or_default(store: str | None) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,10 @@ _SCALINGS = ("auto", "standard", "log")
 @dataclass(frozen=True)
 class LoadOptions:
     """Every keyword of `load` and `check`.
+
+    Raises:
+        UnknownNameError: If one of the words that are allowed was expected, and it is another.
+        DataError: If a value is of another type, or out of its range; names the keyword.
 
     Args:
         target: Label column by name or by position (negative from the end); several make a
@@ -74,24 +81,43 @@ class LoadOptions:
             raise UnknownNameError("scaling of numeric columns", self.numeric, _SCALINGS)
         if self.decimal not in (None, ".", ","):
             raise UnknownNameError("decimal mark", self.decimal, (".", ","))
-        if self.header not in (None, True, False):
-            raise DataError(f"header must be True, False or None; got {self.header!r}")
-        if self.delimiter is not None and len(self.delimiter) != 1:
-            raise DataError(f"delimiter must be one character; got {self.delimiter!r}")
-        if self.max_levels < 2:
-            raise DataError(f"max_levels must be at least 2; got {self.max_levels!r}")
-        self._check_fractions()
+        self._check_columns()
+        self._check_file()
+        self._check_split()
+        self._check("max_levels", "a whole number of at least 2", _whole(self.max_levels, low=2))
         self._check_image_size()
+        self._check("device", "a name such as 'cpu' or 'cuda'", isinstance(self.device, str))
 
-    def _check_fractions(self) -> None:
-        if not 0 < self.validation < 1:
-            raise DataError(f"validation must be a fraction in (0, 1); got {self.validation!r}")
-        if not 0 <= self.test < 1:
-            raise DataError(f"test must be a fraction in [0, 1); got {self.test!r}")
-        if self.validation + self.test >= 1:
+    def _check(self, name: str, expected: str, holds: bool) -> None:
+        if not holds:
+            raise DataError(f"{name} must be {expected}; got {getattr(self, name)!r:.200}")
+
+    def _check_columns(self) -> None:
+        expected = "a column's name or position, or several"
+        self._check("target", expected, all(map(_is_column, self.targets)))
+        for name in ("categorical", "drop"):
+            columns = getattr(self, name)
+            holds = isinstance(columns, tuple | list) and all(map(_is_column, columns))
+            self._check(name, "a list of columns, by name or position", holds)
+
+    def _check_file(self) -> None:
+        self._check("header", "True, False or None", self.header in (None, True, False))
+        mark, encoding, folder = self.delimiter, self.encoding, self.data_dir
+        one = mark is None or (isinstance(mark, str) and len(mark) == 1)
+        self._check("delimiter", "one character", one)
+        self._check("encoding", "a name such as 'latin-1'", isinstance(encoding, str | None))
+        self._check("data_dir", "a folder", isinstance(folder, str | os.PathLike | None))
+
+    def _check_split(self) -> None:
+        validation, test = self.validation, self.test
+        inside = _is_part(validation) and validation > 0
+        self._check("validation", "a fraction in (0, 1)", inside)
+        self._check("test", "a fraction in [0, 1)", _is_part(test))
+        self._check("seed", "a whole number of at least 0", _whole(self.seed, low=0))
+        if validation + test >= 1:
             raise DataError(
                 "validation and test together must leave rows to train on; "
-                f"got {self.validation!r} + {self.test!r}"
+                f"got {validation!r} + {test!r}"
             )
 
     def _check_image_size(self) -> None:
@@ -141,6 +167,18 @@ class LoadOptions:
             if item.compare and value != item.default:
                 data[item.name] = _json(item.name, value)
         return data
+
+
+def _is_column(column: object) -> bool:
+    return isinstance(column, str) or _whole(column)
+
+
+def _is_part(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) < 1
+
+
+def _whole(value: object, *, low: float = -math.inf) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= low
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -19,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from archwright.errors import ExportError
+from archwright.files import sync_folder
 
 __all__ = [
     "FACTS",
@@ -93,7 +94,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        _sync(temporary)
+        sync_folder(temporary)
         if path.exists():
             path.rename(old)
         try:
@@ -102,19 +103,10 @@ def new_folder(path: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(path)
             raise
-        _sync(path.parent)
+        sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import numpy as np
 from archwright.data.image_folder import image_files
 from archwright.errors import ExportError
 from archwright.export.model import Model, load_model
+from archwright.files import whole_file
 from archwright.space import Space
 
 if TYPE_CHECKING:
@@ -95,18 +94,12 @@ def _files(data: Any, rows: int) -> list[str]:
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with temporary.open("x", encoding="utf-8", newline="") as file:
+        with whole_file(path) as file:
             frame.to_csv(file, index=False, float_format=_digits)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         reason = error.strerror or error
         raise ExportError(f"{path}: the predictions cannot be written ({reason})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _digits(value: Any) -> str:

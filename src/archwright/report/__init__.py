@@ -56,11 +56,12 @@ from archwright.report.correlation import (
 from archwright.report.correlation_figures import score_matrix, score_scatter
 from archwright.report.correlation_page import correlation_html, write_correlation_html
 from archwright.report.correlation_search import search_frame
-from archwright.report.decision_figures import decisions, parallel
+from archwright.report.decision_figures import decisions
 from archwright.report.drawing import draw_architecture
 from archwright.report.figures import anytime, learning_curves, save_figure, tradeoff
 from archwright.report.kernels import kernel_grid
 from archwright.report.page import html, write_html
+from archwright.report.parallel_figures import parallel
 from archwright.report.statistics import final_table, interpolated, mean_ranks
 from archwright.report.tables import (
     best_trials,

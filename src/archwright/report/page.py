@@ -21,10 +21,11 @@ from archwright.report._page import (
     without_password,
 )
 from archwright.report._text import duration, metric_text, moment, number, shorten
-from archwright.report.decision_figures import decision_panels, draw_panel, parallel
+from archwright.report.decision_figures import decision_panels, draw_panel
 from archwright.report.decisions import summary
 from archwright.report.drawing import draw_architecture
 from archwright.report.figures import anytime, learning_curves, tradeoff
+from archwright.report.parallel_figures import parallel
 from archwright.report.tables import best_trials, leaderboard
 from archwright.report.view import StudyView
 from archwright.trial import Status, Trial, feasible

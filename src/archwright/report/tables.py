@@ -38,10 +38,10 @@ def history(trials: Iterable[Trial]) -> pd.DataFrame:
     """Return one row per trial, with everything that is known of it.
 
     Columns, in order: number, status, origin, parents; every decision by its path ("hidden.0",
-    "cell.edge_0_1"); every metric; cost_seconds, seed, epochs, attempt, worker, error; asked_at,
-    started_at and finished_at as UTC times. What a trial lacks is missing (NaN, NA or NaT), and a
-    whole number stays whole. A decision whose path is the name of another column is called
-    "decision.PATH", a metric likewise "metric.NAME".
+    "cell.edge_0_1"); every metric; every score of a guide ("guide.naswot"); cost_seconds, seed,
+    epochs, attempt, worker, error; asked_at, started_at and finished_at as UTC times. What a trial
+    lacks is missing (NaN, NA or NaT), and a whole number stays whole. A decision whose path is the
+    name of another column is called "decision.PATH", a metric likewise "metric.NAME".
     """
     import pandas as pd
 
@@ -57,6 +57,9 @@ def history(trials: Iterable[Trial]) -> pd.DataFrame:
     for metric in _metric_names(ordered):
         name = f"metric.{metric}" if metric in taken else metric
         table[name] = _series([trial.metrics.get(metric) for trial in ordered])
+    scores = _scores(ordered)
+    for name in dict.fromkeys(name for own in scores.values() for name in own):
+        table[name] = _series([scores.get(t.architecture.codes, {}).get(name) for t in ordered])
     for name in _AFTER:
         facts = [_fact(trial, name) for trial in ordered]
         if name.endswith("_at"):
@@ -64,6 +67,18 @@ def history(trials: Iterable[Trial]) -> pd.DataFrame:
         else:
             table[name] = _series(facts)
     return pd.DataFrame(table)
+
+
+def _scores(trials: Iterable[Trial]) -> dict[tuple[float, ...], dict[str, float | None]]:
+    """Return what a guide said of architectures, by their codes; the proposals carry it."""
+    said = [trial.proposal.guidance for trial in trials if trial.proposal.guidance]
+    return {
+        tuple(codes): {
+            f"guide.{name}": score for name, score in zip(one["columns"], scores, strict=True)
+        }
+        for one in said
+        for codes, scores in one["scores"]
+    }
 
 
 def _fact(trial: Trial, name: str) -> Any:
@@ -135,10 +150,11 @@ def leaderboard(
     """Return the best `n` architectures: feasible, completed, each shown once.
 
     Columns: rank (from 1), trial, metrics of objectives and constraints, those of parameters, macs
-    and latency_ms that were measured, cost_seconds, architecture (text).
+    and latency_ms that were measured, scores of a guide, cost_seconds, architecture (text).
     """
     import pandas as pd
 
+    trials = list(trials)
     best = best_trials(trials, objectives, constraints, n)
     wanted = [o.metric for o in objectives] + [c.metric for c in constraints]
     measured = {name for trial in best for name in trial.metrics}
@@ -149,6 +165,9 @@ def leaderboard(
     }
     for metric in metrics:
         table[metric] = _series([_whole(trial.metrics.get(metric), metric) for trial in best])
+    scores = _scores(trials)
+    for name in dict.fromkeys(name for own in scores.values() for name in own):
+        table[name] = _series([scores.get(t.architecture.codes, {}).get(name) for t in best])
     table["cost_seconds"] = [trial.cost_seconds for trial in best]
     table["architecture"] = [summary(trial.architecture.values) for trial in best]
     return pd.DataFrame(table)

@@ -57,7 +57,7 @@ class StudyView:
         constraints: What was refused.
         strategy: Who proposed.
         strategy_options: With which options.
-        budget: What might be spent; None if it is not known.
+        budget: What the last run might spend in all; None if it is not known.
         seed: Root of all randomness; None if it is not known.
         created_at: Seconds since the epoch; 0 if it is not known.
         final: The reading of the test split, if it took place.
@@ -92,7 +92,7 @@ class StudyView:
             trials: All its trials.
             store: Address of the store, for the commands on the page.
         """
-        spec, budget = record.spec, record.spec.get("budget")
+        spec = record.spec
         strategy = spec.get("strategy", {})
         final = record.extra.get("finalized")
         return cls(
@@ -103,7 +103,7 @@ class StudyView:
             tuple(Constraint.parse(text) for text in spec.get("constraints", ())),
             strategy.get("name", ""),
             strategy.get("options", {}),
-            Budget.from_json(budget) if budget else None,
+            record.budget,
             record.seed,
             record.created_at,
             Final.from_json(final) if final else None,

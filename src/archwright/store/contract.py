@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Self, TypedDict, TypeVar
 
 from archwright.errors import StoreError
 from archwright.space import Space
-from archwright.trial import Outcome, Proposal, Trial
+from archwright.trial import Budget, Outcome, Proposal, Trial
 
 __all__ = [
     "LEASE_SECONDS",
@@ -73,6 +73,12 @@ class StudyRecord:
         if not self.bound:
             self.bound.append(Space.from_json(self.space_json))
         return self.bound[0]
+
+    @property
+    def budget(self) -> Budget | None:
+        """What may be spent in all: by the last run, else as first stated; None if by neither."""
+        budget = self.extra.get("budget") or self.spec.get("budget")
+        return Budget.from_json(budget) if budget else None
 
 
 class Event(NamedTuple):

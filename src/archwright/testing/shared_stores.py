@@ -17,7 +17,13 @@ from typing import Any
 
 from archwright.errors import StoreError, StudyExistsError
 from archwright.store import Store, Transaction, open_store
-from archwright.testing.stores import check_consistent, measured, new_study, proposals, space
+from archwright.testing.stored_studies import (
+    check_consistent,
+    measured,
+    new_study,
+    proposals,
+    space,
+)
 from archwright.trial import Trial
 
 __all__ = ["SHARED_CHECKS", "check_shared"]

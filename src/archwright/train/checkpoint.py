@@ -6,8 +6,6 @@ The file is safetensors; what is not a tensor is JSON in its header.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,60 +18,37 @@ from safetensors.torch import save
 from torch import Tensor
 
 from archwright.errors import EvaluationError
+from archwright.files import TEMPORARY, whole_file
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
 _KEY = "archwright.training"
-_TEMPORARY = ".tmp"
 _STALE_SECONDS = 600.0
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Replace the file at `path` in one step: temporary file, fsync, rename, fsync of the folder.
-
-    A crash at any moment leaves the old file or the new one.
+    """Replace the file at `path` in one step; a crash leaves the old file or the new one.
 
     Args:
         path: The file; its folder is made if needed.
         tensors: On any device.
         facts: A JSON value.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = save(whole, metadata={_KEY: json.dumps(facts)})
-    handle, temporary = tempfile.mkstemp(
-        prefix=f".{path.name}.", suffix=_TEMPORARY, dir=path.parent
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    _sync_folder(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        file.write(content)
     _sweep(path)
 
 
 def _sweep(path: Path) -> None:
     """Remove temporary files that a killed process left long ago."""
     for left in path.parent.iterdir():
-        if left.name.startswith(f".{path.name}.") and left.suffix == _TEMPORARY:
+        if left.name.startswith(f".{path.name}.") and left.suffix == TEMPORARY:
             with suppress(FileNotFoundError):  # its owner was faster
                 if time.time() - left.stat().st_mtime > _STALE_SECONDS:
                     left.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # there a folder cannot be opened, and a rename is kept without it
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

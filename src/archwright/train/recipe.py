@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any
 
 import torch
@@ -54,6 +55,10 @@ class Recipe:
         device: Where to train, as torch names it ("cpu", "cuda", "cuda:1").
         threads: Processor threads for one network; None leaves torch's setting.
 
+    Raises:
+        UnknownNameError: If one of the names that are allowed was expected, and it is another.
+        EvaluationError: If a value is of another type, or out of its range; names the field.
+
     Example:
         >>> Recipe(epochs=5).replace(batch_size=32).batch_size
         32
@@ -81,6 +86,7 @@ class Recipe:
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        _check(self, "augment", "a list of names", isinstance(self.augment, tuple | list))
         object.__setattr__(self, "augment", tuple(self.augment))
         for name in ("optimizer", "schedule"):
             _known(name, getattr(self, name))
@@ -95,21 +101,19 @@ class Recipe:
             value = getattr(self, name)
             top = 1.0 if name == "ema_decay" else math.inf
             text = "None or a number in (0, 1)" if top == 1.0 else "None or a positive number"
-            _check(self, name, text, value is None or 0 < value < top)
-        _check(self, "learning_rate", "a positive number", 0 < self.learning_rate < math.inf)
+            _check(self, name, text, value is None or (_number(value, below=top) and value > 0))
+        rate = self.learning_rate
+        _check(self, "learning_rate", "a positive number", _number(rate) and rate > 0)
         for name in ("weight_decay", "warmup_epochs"):
-            _check(self, name, "a number of at least 0", 0 <= getattr(self, name) < math.inf)
+            _check(self, name, "a number of at least 0", _number(getattr(self, name)))
         for name in ("momentum", "label_smoothing"):
-            _check(self, name, "a number in [0, 1)", 0 <= getattr(self, name) < 1)
-        _check(
-            self, "class_weights", "None or 'balanced'", self.class_weights in (None, "balanced")
-        )
-        _check(
-            self,
-            "channels_last",
-            "True, False or 'auto'",
-            self.channels_last in (True, False, "auto"),
-        )
+            _check(self, name, "a number in [0, 1)", _number(getattr(self, name), below=1))
+        weights, layout = self.class_weights, self.channels_last
+        _check(self, "class_weights", "None or 'balanced'", weights in (None, "balanced"))
+        _check(self, "channels_last", "True, False or 'auto'", layout in (True, False, "auto"))
+        for name in ("autocast", "compile"):
+            _check(self, name, "True or False", isinstance(getattr(self, name), bool))
+        _check(self, "device", "a device such as 'cpu' or 'cuda'", isinstance(self.device, str))
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON value."""
@@ -121,7 +125,13 @@ class Recipe:
 
         Raises:
             UnknownNameError: If a name is not a field of the recipe.
+            EvaluationError: If the data are no mapping, or a value is not allowed.
         """
+        if not isinstance(data, Mapping):
+            raise EvaluationError(
+                f"a recipe must be a mapping of settings to values; got {data!r:.200}",
+                status="invalid",
+            )
         return cls().replace(**data)
 
     def replace(self, **changes: Any) -> Recipe:
@@ -129,6 +139,7 @@ class Recipe:
 
         Raises:
             UnknownNameError: If a name is not a field of the recipe.
+            EvaluationError: If a value is not allowed.
         """
         names = [field.name for field in fields(self)]
         for name in changes:
@@ -164,6 +175,10 @@ def _known(name: str, value: str) -> None:
 
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _number(value: object, *, below: float = math.inf) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) < below
 
 
 def _check(recipe: Recipe, name: str, expected: str, holds: bool) -> None:

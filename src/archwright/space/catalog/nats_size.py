@@ -1,8 +1,8 @@
 """The size space of NATS-Bench: one cell, five numbers of channels.
 
-They are what leaves the stem and the first cell, the first reduction, the second cell, the second
-reduction, and the third cell. The cell is fixed: a 3x3 convolution on every edge but 0->3, which
-skips.
+They are, in this order, what leaves the stem and the first cell, the first reduction, the second
+cell, the second reduction, and the third cell. The cell is fixed: a 3x3 convolution on every edge
+but 0->3, which skips.
 
 X. Dong, L. Liu, K. Musial, B. Gabrys: NATS-Bench. TPAMI 2021. [Dong2021nats]_
 
