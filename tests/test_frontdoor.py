@@ -21,6 +21,7 @@ from sklearn.datasets import load_diabetes, load_wine
 import archwright as aw
 from archwright.errors import (
     ConstraintError,
+    DataError,
     EnvironmentProblem,
     EvaluationError,
     ExportError,
@@ -243,7 +244,13 @@ def test_options_reach_their_room() -> None:
         ({"space": "cnn"}, NetworkError, "use the space 'mlp'"),
         ({"strategy": "randon"}, UnknownNameError, "did you mean 'random'"),
         ({"recipe": {"epoch": 3}}, UnknownNameError, "did you mean 'epochs'"),
-        ({"recipe": {"learning_rate": "x"}}, EvaluationError, "wrong type: .*learning_rate"),
+        (
+            {"recipe": {"learning_rate": "x"}},
+            EvaluationError,
+            "a positive number; got 'x'",
+        ),
+        ({"recipe": "fast"}, EvaluationError, "recipe must be a Recipe or a mapping.*got 'fast'"),
+        ({"delimiter": 3}, DataError, "delimiter must be one character; got 3"),
         ({"objective": "max:val_acc"}, UnknownNameError, "did you mean 'val_accuracy'"),
         ({"objective": "max:test_accuracy"}, UnknownNameError, "test_accuracy"),
         ({"constraints": ["parameters<=100"]}, ConstraintError, "at least 853"),

@@ -7,7 +7,7 @@ import pytest
 
 from archwright.space import Choice, Group, Integer, List, Real, Space, Subset, space_named
 from archwright.strategy import STRATEGIES, Strategy
-from archwright.testing.strategies import check_in_fresh_process, check_strategy
+from archwright.testing.strategies import ToyGuide, check_in_fresh_process, check_strategy
 from archwright.trial import Proposal
 
 SPACES = (
@@ -33,6 +33,7 @@ SPACES = (
     ),
 )
 NAMES = STRATEGIES.names()
+TOY, FEW = ToyGuide(("one", "two")), {"machines": 2, "trees": 2}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,6 +71,13 @@ def test_fresh_process_makes_the_same_proposals(name: str) -> None:
         ("local-search", {"starts": 3, "at_summit": "continue"}),
         ("local-search", {"starts": 2, "at_summit": "continue", "full_neighborhood": True}),
         ("grid", {"levels": 2, "integer_levels": 100}),
+        ("filtered", {"base": "random", "candidates": 3}),
+        ("filtered", {"base": "genetic", "base_options": {"population": 6}}),
+        ("filtered", {"candidates": 1, "base_options": {"population": 6, "sample_size": 2}}),
+        ("guided-evolution", {"population": 6, "sample_size": 2, "neighbors": 3}),
+        ("guided-evolution", {"population": 6, "sample_size": 1, "random_moves": 0.0}),
+        ("predictor", {"starts": 5, "refit": 9, "predictor_options": FEW, "guide": TOY}),
+        ("predictor", {"starts": 9, "predictor": "forest", "predictor_options": {"trees": 2}}),
     ],
     ids=str,
 )

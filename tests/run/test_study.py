@@ -19,6 +19,7 @@ from archwright.space import Choice, Integer, Space
 from archwright.store import open_store
 from archwright.strategy import STRATEGIES
 from archwright.testing.fakes import ToyEvaluator, score_of
+from archwright.testing.strategies import ToyGuide
 from archwright.trial import Budget, Measurement, Proposal, Status, Trial
 
 NOTHING = Context()
@@ -45,7 +46,8 @@ def history(trials: list[Trial] | tuple[Trial, ...]) -> list[tuple[object, ...]]
 
 @pytest.mark.parametrize("strategy", [entry.name for entry in STRATEGIES])
 def test_every_strategy_fills_the_budget_and_finds_the_best(strategy: str) -> None:
-    result = study(strategy=strategy).run()
+    guide = ToyGuide() if STRATEGIES.get(strategy).needs_guide else None
+    result = study(strategy=strategy, guide=guide).run()
     assert [t.number for t in result.trials] == list(range(30))
     assert all(t.status is Status.COMPLETED for t in result.trials)
     assert result.best.metrics["val_score"] == max(t.metrics["val_score"] for t in result.trials)
@@ -239,7 +241,7 @@ def test_an_evaluation_that_is_told_to_stop_ends_the_run_too(tmp_path: Path) -> 
 def test_a_changed_budget_is_remembered_for_those_who_join(tmp_path: Path) -> None:
     study(store=tmp_path / "s.db", budget=10).run()
     study(store=tmp_path / "s.db", budget=20).run(resume=True)
-    assert open_store(tmp_path / "s.db").study("study").extra["budget"] == {"trials": 20}
+    assert open_store(tmp_path / "s.db").study("study").budget == Budget(trials=20)
 
 
 def test_all_options_of_the_strategy_are_recorded(tmp_path: Path) -> None:

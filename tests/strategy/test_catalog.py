@@ -5,8 +5,10 @@ import pytest
 from archwright.errors import StrategyError, UnknownNameError
 from archwright.space import Space
 from archwright.strategy import STRATEGIES, Strategy, make_strategy
+from archwright.testing.strategies import ToyGuide
 
-NAMES = ("evolution", "genetic", "grid", "local-search", "random", "regularized-evolution")
+GUIDED = ("filtered", "guided-evolution", "predictor")
+NAMES = ("evolution", "genetic", "grid", "local-search", "random", "regularized-evolution", *GUIDED)
 
 
 def test_names_are_those_that_users_know() -> None:
@@ -47,7 +49,9 @@ def test_every_option_is_documented_with_its_default(cell: Space, name: str) -> 
     described = kind.__doc__ if kind.option_names != ("initial",) else Strategy.__doc__
     for option in kind.option_names:
         assert f"        {option}: " in (described or "")
-    assert set(make_strategy(name, cell, ["max:a"]).options) == set(kind.option_names)
+    guide = ToyGuide() if kind.needs_guide else None
+    assert kind.takes_guide == (name in GUIDED)
+    assert set(make_strategy(name, cell, ["max:a"], guide=guide).options) == set(kind.option_names)
 
 
 @pytest.mark.parametrize(

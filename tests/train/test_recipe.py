@@ -42,6 +42,21 @@ def test_an_unknown_choice_says_what_is_allowed(name: str, value: Any, nearest: 
     [
         ("epochs", 0, "an integer of at least 1"),
         ("epochs", 2.5, "an integer of at least 1"),
+        ("epochs", "ten", "an integer of at least 1"),
+        ("patience", [], "None or an integer of at least 1"),
+        ("learning_rate", "fast", "a positive number"),
+        ("learning_rate", None, "a positive number"),
+        ("clip_norm", "1", "None or a positive number"),
+        ("ema_decay", True, r"None or a number in \(0, 1\)"),
+        ("weight_decay", [1e-4], "a number of at least 0"),
+        ("momentum", "0.9", r"a number in \[0, 1\)"),
+        ("class_weights", ["balanced"], "None or 'balanced'"),
+        ("channels_last", [True], "True, False or 'auto'"),
+        ("autocast", "yes", "True or False"),
+        ("compile", 1, "True or False"),
+        ("augment", "flip", "a list of names"),
+        ("augment", 3, "a list of names"),
+        ("device", 0, "a device such as 'cpu' or 'cuda'"),
         ("batch_size", True, "an integer of at least 1"),
         ("patience", 0, "None or an integer of at least 1"),
         ("threads", -1, "None or an integer of at least 1"),
@@ -57,10 +72,21 @@ def test_an_unknown_choice_says_what_is_allowed(name: str, value: Any, nearest: 
         ("channels_last", "yes", "True, False or 'auto'"),
     ],
 )
-def test_a_value_out_of_range_is_refused(name: str, value: Any, expected: str) -> None:
+def test_a_value_that_is_not_allowed_is_refused(name: str, value: Any, expected: str) -> None:
     with pytest.raises(EvaluationError, match=f"recipe.{name} must be {expected}; got") as caught:
-        Recipe(**{name: value})
+        Recipe.from_json({name: value})
     assert caught.value.status == "invalid"
+
+
+@pytest.mark.parametrize("name", ["optimizer", "schedule"])
+def test_a_word_of_another_type_is_refused(name: str) -> None:
+    with pytest.raises(UnknownNameError, match=rf"unknown recipe.{name} \['adam'\].*allowed"):
+        Recipe.from_json({name: ["adam"]})
+
+
+def test_what_is_no_recipe_is_refused() -> None:
+    with pytest.raises(EvaluationError, match=r"a mapping of settings to values; got \[3\]"):
+        Recipe.from_json([3])  # type: ignore[arg-type]
 
 
 def test_a_device_without_meaning_is_refused() -> None:

@@ -19,29 +19,33 @@ from typing import TYPE_CHECKING, Any
 from archwright.evaluate.cached import CachedEvaluator
 from archwright.evaluate.evaluator import Context, Evaluator, outcome_of
 from archwright.evaluate.function import FunctionEvaluator
-from archwright.evaluate.spec import EVALUATORS, build_evaluator
+from archwright.evaluate.spec import EVALUATORS, GUIDES, build_evaluator, build_guide
 from archwright.evaluate.table import EvaluatorLike, TableEvaluator, as_evaluator
 
 if TYPE_CHECKING:
+    from archwright.evaluate.guide import ProxyGuide
     from archwright.evaluate.proxy import ProxyEvaluator
     from archwright.evaluate.train import TrainEvaluator
 
 __all__ = [
     "EVALUATORS",
+    "GUIDES",
     "CachedEvaluator",
     "Context",
     "Evaluator",
     "EvaluatorLike",
     "FunctionEvaluator",
     "ProxyEvaluator",
+    "ProxyGuide",
     "TableEvaluator",
     "TrainEvaluator",
     "as_evaluator",
     "build_evaluator",
+    "build_guide",
     "outcome_of",
 ]
 
-_TORCH = {"ProxyEvaluator": "proxy", "TrainEvaluator": "train"}
+_TORCH = {"ProxyEvaluator": "proxy", "ProxyGuide": "guide", "TrainEvaluator": "train"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,9 +10,10 @@ from archwright.evaluate.evaluator import Evaluator
 from archwright.registry import Registry
 from archwright.space import Space
 
-__all__ = ["EVALUATORS", "build_evaluator"]
+__all__ = ["EVALUATORS", "GUIDES", "build_evaluator", "build_guide"]
 
 Factory: TypeAlias = Callable[[Mapping[str, Any]], tuple[Space, Evaluator]]
+GuideFactory: TypeAlias = Callable[[Mapping[str, Any], Space, Evaluator], Any]
 
 EVALUATORS: Registry[Factory] = Registry("evaluator", group="archwright.evaluators")
 EVALUATORS.register(
@@ -23,6 +24,11 @@ EVALUATORS.register(
 )
 EVALUATORS.register(
     "proxy", "archwright.evaluate.proxy:from_spec", summary="score untrained networks"
+)
+
+GUIDES: Registry[GuideFactory] = Registry("guide", group="archwright.guides")
+GUIDES.register(
+    "proxies", "archwright.evaluate.guide:from_spec", summary="score untrained networks"
 )
 
 
@@ -44,3 +50,23 @@ def build_evaluator(spec: Mapping[str, Any]) -> tuple[Space, Evaluator]:
             "the program that made it (aw.Study(..., store=..., name=...).run(resume=True))"
         )
     return EVALUATORS.get(described["kind"])(spec)
+
+
+def build_guide(described: Mapping[str, Any], space: Space, evaluator: Evaluator) -> Any:
+    """Return the guide of a strategy that a study's spec describes.
+
+    Args:
+        described: What the guide said of itself; its "kind" names the factory.
+        space: Of the study.
+        evaluator: Of the study; may have the data that networks are scored on.
+
+    Raises:
+        StoreError: If the guide was made from Python objects and cannot be rebuilt here.
+    """
+    kind = str(described["kind"])
+    if kind not in GUIDES.names():
+        raise StoreError(
+            f"this study is guided by {kind}, which the store does not keep; run it from the "
+            "program that made it (aw.Study(..., guide=...).run(resume=True))"
+        )
+    return GUIDES.get(kind)(described, space, evaluator)

@@ -126,14 +126,14 @@ class TableEvaluator(Evaluator):
         try:
             return self.table.rows_of(np.array([one.codes for one in architectures]))
         except OutOfDomainError:
-            have = [self.table.row(one) if self._has(one) else -1 for one in architectures]
+            have = [self.table.row(one) if one in self.table else -1 for one in architectures]
             return np.array(have, dtype=np.int64)
 
     def rules(self) -> Sequence[tuple[str, Callable[[Architecture], bool]]]:
         """Return that an architecture is in the table, if the table is a part of its space."""
         if len(self.table) == self.table.space.size:
             return ()
-        return ((f"it is in the table {self.table.name!r}", self._has),)
+        return ((f"it is in the table {self.table.name!r}", self.table.__contains__),)
 
     def describe(self) -> dict[str, Any]:
         """Return the table's name, size and checksum, and what is looked up."""
@@ -202,13 +202,6 @@ class TableEvaluator(Evaluator):
             raise EvaluationError(str(error), status="invalid") from error
         metrics = {name: measured.metrics[name] for name in self._names if name in measured.metrics}
         return replace(measured, metrics=metrics)
-
-    def _has(self, architecture: Architecture) -> bool:
-        try:
-            self.table.row(architecture)
-        except OutOfDomainError:
-            return False
-        return True
 
 
 def as_evaluator(evaluator: EvaluatorLike, space: Space | None = None) -> Evaluator:

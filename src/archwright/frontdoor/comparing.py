@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from archwright import run
 from archwright.frontdoor.places import made_folders
-from archwright.trial import Budget, Comparison
+from archwright.strategy import Guide, ScoresGuide
+from archwright.trial import Budget, Comparison, Scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ def compare(
     budget: Budget | int,
     path: str | Path | None = None,
     dataset: str | None = None,
+    guide: Guide | Scores | None = None,
     **settings: Any,
 ) -> ComparisonResult:
     """Run strategies many times on a benchmark table and compare what they found.
@@ -45,6 +47,9 @@ def compare(
             `Budget(cost_seconds=5e6)` recorded seconds, `Budget(seconds=...)` simulated clock.
         path: The benchmark's file, if `table` is a name.
         dataset: Which of the table's data sets to search on; its first one if not given.
+        guide: Scores for the strategies that look at some before they propose, "filtered" say;
+            the stored ones of `score_space` or a guide of your own. ("predictor", {"guide":
+            "naswot"}) looks at one of them, {"guide": None} at none.
         **settings: Any of
 
             - seed: root of all randomness (0);
@@ -60,9 +65,9 @@ def compare(
 
     Raises:
         UnknownNameError: If a strategy, an option, a metric or a benchmark is not known.
-        StrategyError: If the objective is on the test split, or a setting is out of range.
+        StrategyError: If the objective is on the test split, a setting is out of range, or a
+            strategy needs a guide and there is none.
         BenchmarkError: If the table does not record what the comparison needs.
-
     """
     if isinstance(table, str):
         from archwright.benchmark import load_benchmark
@@ -70,7 +75,8 @@ def compare(
         table = load_benchmark(table, path, dataset=dataset or "")
     elif dataset is not None:
         table = table.with_dataset(dataset)
-    found = run.compare(table, strategies, repeats=repeats, budget=budget, **settings)
+    guided = ScoresGuide(guide, table.space) if isinstance(guide, Scores) else guide
+    found = run.compare(table, strategies, repeats=repeats, budget=budget, guide=guided, **settings)
     return ComparisonResult(found)
 
 

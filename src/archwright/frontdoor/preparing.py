@@ -11,13 +11,14 @@ from archwright import network, train
 from archwright.data import Dataset, LoadOptions, load
 from archwright.errors import EvaluationError, StrategyError, UnknownNameError
 from archwright.evaluate import TrainEvaluator
+from archwright.frontdoor.guiding import read_guide
 from archwright.frontdoor.places import Places, made_folders
 from archwright.frontdoor.prescreening import OnScored, Prescreen, Screened, check_same, screen
 from archwright.frontdoor.result import SearchResult
 from archwright.run import Callback, Study
 from archwright.space import Space
 from archwright.store import Store
-from archwright.strategy import make_strategy
+from archwright.strategy import Guide, make_strategy
 from archwright.trial import Budget, Constraint, Objective
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Search", "default_objective", "default_recipe", "default_space", "prepare"]
 
 _TRIALS = 20
+# The option that says how many random architectures a strategy starts from, and the fewest.
+_STARTS = {
+    "evolution": ("population", 4),
+    "guided-evolution": ("population", 5),
+    "predictor": ("starts", 4),
+}
 _CNN_PIXELS = 16
 
 
@@ -100,6 +107,7 @@ def prepare(
     resume: bool = False,
     prescreen: str | Prescreen | None = None,
     on_scored: OnScored | None = None,
+    guide: str | Guide | None = None,
     **more: Any,
 ) -> Search:
     """Load the data and check everything, without running; see `search` for the arguments."""
@@ -113,6 +121,7 @@ def prepare(
     budget = Budget(
         trials=_TRIALS if trials is None and seconds is None else trials, seconds=seconds
     )
+    guided = read_guide(guide, strategy, searched, loaded, seed=seed)
     stem = f"{loaded.name}-{searched.name}-{strategy}"
     places = Places(store, name, stem, out=out, runs=runs, resume=resume)
     strategy_options = _strategy_options(strategy, budget, options.strategy, places)
@@ -130,6 +139,7 @@ def prepare(
             searched,
             loaded,
             strategy=strategy,
+            guide=guided,
             options=strategy_options,
             trials=budget.trials,
             seed=seed,
@@ -148,6 +158,7 @@ def prepare(
         store=places.store,
         name=places.name,
         options=strategy_options,
+        guide=guided,
         spec=spec,
         **options.study,
     )
@@ -155,7 +166,13 @@ def prepare(
 
 
 def _screened(
-    prescreen: Prescreen, evaluator: TrainEvaluator, space: Space, data: Dataset, **settings: Any
+    prescreen: Prescreen,
+    evaluator: TrainEvaluator,
+    space: Space,
+    data: Dataset,
+    *,
+    guide: Guide | None,
+    **settings: Any,
 ) -> Screened:
     """Score first, after everything else was checked."""
     if settings["options"].get("initial"):
@@ -164,7 +181,7 @@ def _screened(
             "give one of them"
         )
     evaluator.check()
-    make_strategy(settings["strategy"], space, ["max:score"], **settings["options"])
+    make_strategy(settings["strategy"], space, ["max:score"], guide=guide, **settings["options"])
     return screen(prescreen, evaluator, space, data, **settings)
 
 
@@ -201,30 +218,28 @@ class _Options:
 def _recipe(recipe: train.Recipe | Mapping[str, Any] | None, data: Dataset) -> train.Recipe:
     if isinstance(recipe, train.Recipe):
         return recipe
+    if recipe is not None and not isinstance(recipe, Mapping):
+        raise EvaluationError(f"recipe must be a Recipe or a mapping of settings; got {recipe!r}")
     changes = {"device": str(data.train.inputs.device), **(recipe or {})}
-    try:
-        return default_recipe(data).replace(**changes)
-    except TypeError as error:
-        raise EvaluationError(
-            f"a value of the recipe is of the wrong type: {dict(recipe or {})!r} ({error})"
-        ) from error
+    return default_recipe(data).replace(**changes)
 
 
 def _strategy_options(
     strategy: str, budget: Budget, given: Mapping[str, Any], places: Places
 ) -> dict[str, Any]:
-    """Return the options given, with a population that leaves room for a few generations.
+    """Return the options given, with a random start that leaves room for what it is there for.
 
-    A study that is resumed keeps the population it was made with, whatever its new budget.
+    A study that is resumed keeps the start it was made with, whatever its new budget.
     """
-    if strategy != "evolution" or "population" in given:
+    option, least = _STARTS.get(strategy, ("", 0))
+    if not option or option in given:
         return dict(given)
     recorded = places.before.spec["strategy"]["options"] if places.before else {}
-    if "population" in recorded:
-        return {"population": recorded["population"], **given}
+    if option in recorded:
+        return {option: recorded[option], **given}
     if budget.trials is None:
         return dict(given)
-    return {"population": max(4, min(20, budget.trials // 3)), **given}
+    return {option: max(least, min(20, budget.trials // 3)), **given}
 
 
 def _spec(

@@ -57,6 +57,9 @@ def search(
             - prescreen: score first and train the best first, such as "naswot:100", which scores
               100 architectures; the time counts, the scores stay in the record;
             - on_scored: hears of its progress, called with numbers done and in all;
+            - guide: scores that the strategy looks at before it proposes, such as "naswot" or
+              "naswot+synflow", for "filtered", "guided-evolution" and "predictor"; the time
+              counts, the scores stay with the proposals in the record;
             - options of `archwright.data.load` (target, delimiter ...), of `TrainEvaluator`
               (replicates, latency, checkpoints, batch_size) and of `Study` (deterministic,
               limits, worker_options).

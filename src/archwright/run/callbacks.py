@@ -25,6 +25,9 @@ class Callback:
     def on_progress(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         """One more epoch of a trial that is being trained in this process."""
 
+    def on_scored(self, architectures: int) -> None:
+        """One more architecture was scored in this process, to guide the strategy."""
+
     def on_trial(self, trial: Trial) -> None:
         """One more trial has finished, here or in another process."""
 

@@ -22,7 +22,7 @@ from archwright.errors import BenchmarkError, StrategyError
 from archwright.run.recorded import Recorded, TableLike, facts
 from archwright.run.repeats import Crew, Progress, Searcher
 from archwright.seeding import derive_seed
-from archwright.strategy import STRATEGIES, make_strategy
+from archwright.strategy import STRATEGIES, Guide
 from archwright.trial import Budget, Comparison, Contender, Objective
 
 __all__ = ["BASELINE", "Progress", "compare"]
@@ -47,6 +47,7 @@ def compare(
     report: str | None = None,
     recorded: str | int = "drawn",
     include_random: bool = True,
+    guide: Guide | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run every strategy many times on a table and record what each repeat evaluated.
@@ -55,7 +56,8 @@ def compare(
 
     Args:
         table: A benchmark table, its data set bound (`Table.with_dataset`).
-        strategies: Names, or pairs of name and options.
+        strategies: Names, or pairs of name and options. Among the options of one that takes a
+            guide, "guide" may name some of its scores ("naswot+synflow"), or be None to do without.
         repeats: Independent searches of each strategy.
         budget: What each search may spend: evaluations (`Budget(trials=...)` or a number), or
             simulated seconds: `Budget(cost_seconds=...)` counts the cost of all evaluations,
@@ -71,12 +73,14 @@ def compare(
         recorded: Which of an architecture's recorded trainings an evaluation sees: "drawn" (one at
             random, as the published loops do), "mean" over all, or its number.
         include_random: Add random search, as the baseline, if it is not among the strategies.
+        guide: Scores for every strategy that looks at some before it proposes. What scoring costs
+            is not in the table and not counted.
         progress: Hears of finished repeats.
 
     Raises:
         UnknownNameError: If a strategy, an option, a metric or a number of epochs is not known.
-        StrategyError: If the objective is on the test split, a strategy is listed twice, or a
-            number is out of range.
+        StrategyError: If the objective is on the test split, a strategy is listed twice, a number
+            is out of range, or a strategy needs a guide and there is none.
         BenchmarkError: If the table does not record what the comparison needs.
     """
     started = time.perf_counter()
@@ -85,9 +89,10 @@ def compare(
     limit = Budget(trials=budget) if isinstance(budget, int) else budget
     _check(found, limit, repeats=repeats, workers=workers, processes=processes)
     # Nothing is run before all can be.
-    contenders = [_made(one, found) for one in _contenders(strategies, include_random)]
+    searcher = Searcher(found, limit, workers, guide)
+    contenders = [_made(one, searcher) for one in _contenders(strategies, include_random)]
     seeds = tuple(derive_seed(seed, "repeat", repeat) for repeat in range(repeats))
-    crew = Crew(Searcher(found, limit, workers), processes)
+    crew = Crew(searcher, processes)
     runs = crew.runs(contenders, seeds, progress or _silent)
     validation, test = found.measured
     size = table.space.size
@@ -161,11 +166,11 @@ def _contenders(
     return found
 
 
-def _made(contender: Contender, found: Recorded) -> Contender:
+def _made(contender: Contender, searcher: Searcher) -> Contender:
     """Return the strategy with all its options, once it could be built."""
-    space, goals = found.space, [found.objective]
-    strategy = make_strategy(contender.name, space, goals, seed=0, **contender.options)
-    return replace(contender, settings=strategy.options)
+    guide = searcher.guide_of(contender)
+    looks_at = {"guide": list(guide.columns)} if guide else {}
+    return replace(contender, settings=searcher.made(contender, 0).options | looks_at)
 
 
 def _label(name: str, options: Mapping[str, Any]) -> str:

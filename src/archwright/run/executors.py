@@ -22,6 +22,7 @@ from multiprocessing.synchronize import Event
 from typing import Protocol
 
 from archwright.errors import EnvironmentProblem, StoreError, StrategyError
+from archwright.evaluate import GUIDES
 from archwright.registry import Registry
 from archwright.run.callbacks import Callback
 from archwright.run.isolate import deaf_to_interrupts
@@ -229,7 +230,10 @@ def _sendable(job: Job, *, most: int | None = None) -> Job:
     """
     options = replace(job.options, should_stop=WorkerOptions.should_stop, most=most)
     if job.spec.get("evaluator"):
-        return replace(job, space=None, evaluator=None, options=options)
+        described = job.described_guide()
+        guide = None if described and described["kind"] in GUIDES.names() else job.guide
+        spec = {**job.spec, "guide": described}
+        return replace(job, space=None, evaluator=None, guide=guide, spec=spec, options=options)
     return replace(job, options=options)
 
 

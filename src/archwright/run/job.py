@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archwright.errors import StrategyError
-from archwright.evaluate import CachedEvaluator, Evaluator, build_evaluator
+from archwright.evaluate import CachedEvaluator, Evaluator, build_evaluator, build_guide
 from archwright.run.callbacks import Callback
 from archwright.run.isolate import IsolatedEvaluator, Limits
 from archwright.run.planner import Planner
 from archwright.run.worker import Worker, WorkerOptions
 from archwright.space import Space
 from archwright.store import Store, StudyRecord
-from archwright.strategy import Strategy, make_strategy
+from archwright.strategy import Guide, Strategy, make_strategy
 from archwright.trial import Budget, Constraint, Objective
 
 __all__ = ["Job"]
@@ -37,6 +37,8 @@ class Job:
         evaluator: None where the worker rebuilds it from the spec.
         spec: The study's JSON.
         options: Leases and waiting.
+        guide: What the strategy looks at before it proposes; None if nothing, or where the worker
+            rebuilds it from the spec.
     """
 
     strategy: str | type[Strategy]
@@ -51,6 +53,7 @@ class Job:
     evaluator: Evaluator | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
     options: WorkerOptions = field(default_factory=WorkerOptions)
+    guide: Guide | None = None
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Job:
@@ -85,6 +88,7 @@ class Job:
             "constraints": [str(constraint) for constraint in self.constraints],
             "budget": self.budget.to_json(),
             "seed": self.seed,
+            "guide": self.described_guide(),
             "limits": {k: v for k, v in limits.items() if v is not None},
             "parallel": {
                 "deterministic": self.lag,
@@ -98,11 +102,20 @@ class Job:
         return replace(self, budget=budget)
 
     def with_evaluator(self) -> Job:
-        """Return the job with its space and evaluator built, if they are not yet."""
-        if self.evaluator is not None and self.space is not None:
-            return self
-        space, evaluator = build_evaluator(self.to_spec())
-        return replace(self, space=space, evaluator=evaluator)
+        """Return the job with its space, evaluator and guide built, if they are not yet."""
+        job = self
+        if job.evaluator is None or job.space is None:
+            space, evaluator = build_evaluator(job.to_spec())
+            job = replace(job, space=space, evaluator=evaluator)
+        if job.guide is None and (described := job.described_guide()):
+            assert job.evaluator is not None
+            assert job.space is not None
+            job = replace(job, guide=build_guide(described, job.space, job.evaluator))
+        return job
+
+    def described_guide(self) -> Mapping[str, Any] | None:
+        """Return what the guide says of itself, or said when the study was recorded."""
+        return self.spec.get("guide") if self.guide is None else self.guide.describe()
 
     def searched_space(self) -> Space:
         """Return the space, restricted by the constraints that an architecture alone decides."""
@@ -118,14 +131,20 @@ class Job:
 
         Raises:
             UnknownNameError: If the strategy has no such option.
-            StrategyError: If an option is out of its range, or is the study's own.
+            StrategyError: If an option is out of its range, or is the study's own; or a guide is
+                missing or cannot be used.
         """
-        arguments: dict[str, Any] = {"constraints": self.constraints, "seed": self.seed}
+        arguments: dict[str, Any] = {
+            "constraints": self.constraints,
+            "seed": self.seed,
+            "guide": self.guide,
+        }
         if own := sorted(arguments.keys() & self.strategy_options.keys()):
             raise StrategyError(f"{own[0]!r} is no option of the strategy; it is the study's own")
         arguments |= self.strategy_options
         if isinstance(self.strategy, str):
             return make_strategy(self.strategy, space, self.objectives, **arguments)
+        arguments |= self.strategy.guided_by(arguments.pop("guide"))
         return self.strategy(space, self.objectives, **arguments)
 
     def worker(
@@ -136,6 +155,8 @@ class Job:
         assert job.evaluator is not None
         space = job.searched_space()
         evaluator = job.evaluator
+        if callback is not None and hasattr(job.guide, "on_scored"):  # one that takes its time
+            setattr(job.guide, "on_scored", callback.on_scored)  # noqa: B010 - not of all guides
         if job.limits:
             evaluator = IsolatedEvaluator(
                 evaluator, job.limits, spec=job.to_spec(), space=job.space

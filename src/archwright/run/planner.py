@@ -71,6 +71,7 @@ class Planner:
             if trial.number < self.asked:
                 continue
             self._tell(trial.told_before)
+            self.strategy.recall(trial.proposal)
             repeated = self.strategy.ask(1)
             if not repeated or repeated[0].architecture != trial.architecture:
                 raise StoreError(

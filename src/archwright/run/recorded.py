@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from archwright.errors import BenchmarkError, OutOfDomainError, StrategyError, UnknownNameError
+from archwright.errors import BenchmarkError, StrategyError, UnknownNameError
 from archwright.seeding import generator
 from archwright.space import Architecture, Space
 from archwright.trial import Measured, MetricInfo, Objective
@@ -64,6 +64,9 @@ class TableLike(Protocol):
 
     def row(self, named: Architecture) -> int:
         """Return the row of an architecture; raises OutOfDomainError if there is none."""
+
+    def __contains__(self, named: Architecture) -> bool:
+        """Return whether an architecture has a row."""
 
     def rows_of(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows `(architectures,)` of canonical codes `(architectures, slots)`."""
@@ -196,14 +199,7 @@ class Recorded:
         space = self.table.space
         if len(self.table) == space.size:
             return space
-        return space.restricted(f"it is in the table {self.table.name!r}", self._has)
-
-    def _has(self, architecture: Architecture) -> bool:
-        try:
-            self.table.row(architecture)
-        except OutOfDomainError:
-            return False
-        return True
+        return space.restricted(f"it is in the table {self.table.name!r}", self.table.__contains__)
 
     @cached_property
     def row_of_number(self) -> Integers | None:

@@ -18,12 +18,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archwright.errors import BenchmarkError, EnvironmentProblem
+from archwright.errors import BenchmarkError, EnvironmentProblem, StrategyError
 from archwright.evaluate.evaluator import NO_CONTEXT, Context, Evaluator
 from archwright.run.isolate import deaf_to_interrupts
 from archwright.run.recorded import Draws, Recorded
 from archwright.run.simulation import simulate
-from archwright.strategy import Batched, batched, make_strategy
+from archwright.strategy import (
+    STRATEGIES,
+    Batched,
+    Columns,
+    Guide,
+    Strategy,
+    batched,
+    make_strategy,
+)
 from archwright.trial import (
     Budget,
     Contender,
@@ -128,17 +136,55 @@ class Searcher:
         found: The columns.
         budget: Of each repeat.
         workers: Simulated ones.
+        guide: Scores for the strategies that look at some.
     """
 
-    def __init__(self, found: Recorded, budget: Budget, workers: int) -> None:
+    def __init__(
+        self, found: Recorded, budget: Budget, workers: int, guide: Guide | None = None
+    ) -> None:
         self.found = found
         self.budget = budget
         self.workers = workers
+        self.guide = guide
 
     def together(self, contender: Contender) -> bool:
         """Whether repeats of this strategy can be advanced together."""
-        space, options = self.found.space, contender.options
-        return self.workers == 1 and batched(contender.name, space, [0], options) is not None
+        return self._batched(contender, [0]) is not None
+
+    def guide_of(self, contender: Contender) -> Guide | None:
+        """Return what the strategy looks at: all scores, those that it asks for, or None.
+
+        Raises:
+            UnknownNameError: If its option "guide" names a score that there is not.
+            StrategyError: If it has that option, but looks at no scores, or there are none.
+        """
+        takes = STRATEGIES.get(contender.name).takes_guide
+        if "guide" not in contender.options:
+            return self.guide if takes else None
+        asked = contender.options["guide"]
+        if not takes:
+            raise StrategyError(
+                f"strategy {contender.name!r} does not look at scores; leave out its option 'guide'"
+            )
+        if asked is None:
+            return None
+        if self.guide is None:
+            raise StrategyError(
+                f"strategy {contender.name!r} asks for the scores {asked!r}, but the comparison "
+                "has none; give it a guide"
+            )
+        return Columns(self.guide, asked.split("+") if isinstance(asked, str) else asked)
+
+    def made(self, contender: Contender, seed: int) -> Strategy:
+        """Return the strategy for one repeat."""
+        options = {**contender.options, "guide": self.guide_of(contender)}
+        space, goals = self.found.space, [self.found.objective]
+        return make_strategy(contender.name, space, goals, seed=seed, **options)
+
+    def _batched(self, contender: Contender, seeds: Sequence[int]) -> Batched | None:
+        if self.workers > 1 or STRATEGIES.get(contender.name).takes_guide:
+            return None
+        return batched(contender.name, self.found.space, seeds, contender.options)
 
     def run(
         self, contender: Contender, seeds: Sequence[int], should_stop: Callable[[], bool] = _never
@@ -153,8 +199,7 @@ class Searcher:
         Raises:
             KeyboardInterrupt: Once `should_stop` says yes.
         """
-        space, options = self.found.space, contender.options
-        searches = batched(contender.name, space, seeds, options) if self.workers == 1 else None
+        searches = self._batched(contender, seeds)
         if searches is not None:
             return self._together(searches, seeds, should_stop)
         alone = []
@@ -206,9 +251,7 @@ class Searcher:
     def _alone(self, contender: Contender, seed: int) -> Raw:
         """Simulate one repeat."""
         found = self.found
-        strategy = make_strategy(
-            contender.name, found.space, [found.objective], seed=seed, **contender.options
-        )
+        strategy = self.made(contender, seed)
         look_up = _LookUp(found, seed)
         timeline = simulate(strategy, look_up, self.budget, workers=self.workers, seed=seed)
         told = np.asarray(timeline.number)

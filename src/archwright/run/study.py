@@ -29,12 +29,12 @@ from archwright.seeding import generator
 from archwright.space import Space
 from archwright.store import Store, StudyRecord, open_store
 from archwright.store.records import check_name
-from archwright.strategy import STRATEGIES, Strategy
+from archwright.strategy import STRATEGIES, Guide, Strategy
 from archwright.trial import Budget, Constraint, Objective, Trial, incumbent, pareto_front
 
 __all__ = ["Result", "Study", "execute", "join_study", "load_study"]
 
-_QUESTION = ("strategy", "objectives", "constraints", "seed", "facts")
+_QUESTION = ("strategy", "objectives", "constraints", "seed", "guide", "facts")
 """The parts of a study's spec that must not change while it goes on."""
 
 
@@ -94,6 +94,8 @@ class Study:
         store: Store, path or URL; None keeps the study in memory.
         name: Name of the study in its store.
         options: Options of the strategy.
+        guide: Scores that the strategy looks at before it proposes, such as `ProxyGuide` gives
+            them, for strategies that do.
         deterministic: None for a history that depends on timing when there are several workers
             (the order is recorded and can be replayed). A number N makes the history a function
             of the seed alone for up to N workers: proposal k knows exactly the trials up to
@@ -103,7 +105,8 @@ class Study:
         spec: More JSON facts for the store, enough to rebuild the evaluator elsewhere.
 
     Raises:
-        StrategyError: If an objective is on the test split, or an option is not understood.
+        StrategyError: If an objective is on the test split, an option is not understood, or a
+            guide is missing or cannot be used.
         UnknownNameError: If an objective or constraint names what is not measured.
         ConstraintError: If no architecture can keep the constraints.
 
@@ -135,6 +138,7 @@ class Study:
         store: Store | str | Path | None = None,
         name: str = "study",
         options: Mapping[str, Any] | None = None,
+        guide: Guide | None = None,
         deterministic: int | None = None,
         limits: Limits | None = None,
         worker_options: WorkerOptions | None = None,
@@ -160,6 +164,7 @@ class Study:
             evaluator,
             {**described, **(spec or {})},
             worker_options or WorkerOptions(),
+            guide,
         )
         self._where = store
         check_name(name)
@@ -257,9 +262,10 @@ def load_study(
     opened = open_store(store, create=False)
     record = opened.study(name)
     job = Job.from_spec(record.spec)
-    job = job.with_budget(budget or Budget.from_json(_recorded_budget(record))).with_evaluator()
+    job = job.with_budget(budget or record.budget or job.budget).with_evaluator()
     record = opened.study(name, space=job.space)
-    _check_same(record, {"facts": job.evaluator.describe() if job.evaluator else {}}, ("facts",))
+    now = {"facts": job.evaluator.describe() if job.evaluator else {}}
+    _check_same(record, now | {"guide": job.described_guide()}, ("facts", "guide"))
     return opened, record, job
 
 
@@ -294,7 +300,7 @@ def execute(
     """
     chosen = choose_executor(executor, workers, job, shared=store.shared)
     callback = callback or Callback()
-    if job.budget.to_json() != _recorded_budget(record):
+    if job.budget != record.budget:
         store.annotate(record, "budget", job.budget.to_json())
     # Work before the first run, say a prescreen, counts too.
     used = float(record.extra.get("wall_seconds", job.spec.get("seconds_before", 0.0)))
@@ -342,12 +348,6 @@ def _is_shared(where: Store | str | Path | None) -> bool:
     if isinstance(where, Store):
         return where.shared
     return where is not None and not str(where).startswith("memory:")
-
-
-def _recorded_budget(record: StudyRecord) -> Mapping[str, Any]:
-    """Return the budget of the last run."""
-    budget: Mapping[str, Any] = record.extra.get("budget") or record.spec["budget"]
-    return budget
 
 
 def _check_not_empty(space: Space, job: Job) -> None:

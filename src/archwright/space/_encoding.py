@@ -23,7 +23,9 @@ __all__ = ["KINDS", "decode", "encode", "feature_names"]
 KINDS = ("ordinal", "one-hot")
 
 
-def encode(program: Program, rows: Sequence[tuple[int | float, ...]], kind: str) -> np.ndarray:
+def encode(
+    program: Program, rows: Sequence[tuple[int | float, ...]] | np.ndarray, kind: str
+) -> np.ndarray:
     """Return `(architectures, features)` float64.
 
     Raises:

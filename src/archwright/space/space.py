@@ -398,17 +398,22 @@ class Space:
                 raise SpaceError(f"{slot.path} is a Real: its values cannot be enumerated")
         return self._enumerate()
 
-    def encode(self, architectures: Sequence[Architecture], kind: str = "ordinal") -> np.ndarray:
+    def encode(
+        self, architectures: Sequence[Architecture] | np.ndarray, kind: str = "ordinal"
+    ) -> np.ndarray:
         """Return an array view `(architectures, features)`, float64.
 
         Args:
-            architectures: Architectures of this space.
+            architectures: Architectures of this space; or an array of their codes
+                `(architectures, slots)`, which is trusted.
             kind: "ordinal" (the codes, one column per slot; closed ones 0) or "one-hot" (0 or 1
                 per option; integers and reals one column in [0, 1]).
 
         Raises:
             UnknownNameError: If the kind is none of these.
         """
+        if isinstance(architectures, np.ndarray):
+            return _encoding.encode(self.program, architectures, kind)
         for architecture in architectures:
             self._own(architecture)
         return _encoding.encode(self.program, [a.codes for a in architectures], kind)

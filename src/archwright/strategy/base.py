@@ -6,12 +6,14 @@ import inspect
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archwright.errors import SpaceError, StrategyError
 from archwright.seeding import generator
 from archwright.space import Architecture, Space
 from archwright.strategy.checks import integer
+from archwright.strategy.guide import Guidance, Guide
 from archwright.strategy.ranking import Member, rank
 from archwright.strategy.unseen import Unseen
 from archwright.trial import Constraint, Objective, Proposal, Trial
@@ -23,6 +25,8 @@ __all__ = ["UNLIMITED", "Strategy"]
 
 UNLIMITED = 1_000_000
 """`Strategy.concurrency` of a strategy that learns nothing from what it is told."""
+
+_NO_OPTIONS = ("constraints", "seed", "guide")
 
 
 class Strategy(ABC):
@@ -38,7 +42,8 @@ class Strategy(ABC):
 
     A kind of strategy gives a `name`, takes its options as keyword arguments, keeps each (checked)
     in an attribute of the same name, and fills in `_propose` and `_observe`. It draws from `_rng`
-    only, and proposes what `_unseen` finds.
+    only, and proposes what `_unseen` finds. One that looks at scores takes the keyword `guide`,
+    which is no option, and keeps it in `_guide`; without a default it cannot do without.
 
     Args:
         space: What to search.
@@ -55,17 +60,26 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     option_names: ClassVar[tuple[str, ...]] = ("initial",)
+    takes_guide: ClassVar[bool] = False
+    """Whether it can look at scores."""
+    needs_guide: ClassVar[bool] = False
+    """Whether it can do nothing without scores."""
+    redraws: ClassVar[bool] = False
+    """Whether `_propose` changes `_rng` alone, so that a proposal may be drawn and dropped."""
     repeats: bool = False
     """Whether it may propose an architecture again; then it does not remember what it proposed."""
+    _guide: Guidance | None = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        parameters = inspect.signature(cls).parameters
         cls.option_names = tuple(
             parameter.name
-            for parameter in inspect.signature(cls).parameters.values()
-            if parameter.kind is parameter.KEYWORD_ONLY
-            and parameter.name not in ("constraints", "seed")
+            for parameter in parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _NO_OPTIONS
         )
+        cls.takes_guide = "guide" in parameters
+        cls.needs_guide = cls.takes_guide and parameters["guide"].default is inspect.Parameter.empty
 
     def __init__(
         self,
@@ -133,12 +147,16 @@ class Strategy(ABC):
             if proposal is None:
                 self._stop(self._unseen.why_none)
                 break
-            if not self.repeats:
-                self._unseen.add(proposal.architecture)
-            self._open[self._asked] = proposal
-            self._asked += 1
+            if self._guide is not None and (taken := self._guide.taken()):
+                proposal = replace(proposal, guidance=taken)
+            self._accept(proposal)
             proposals.append(proposal)
         return proposals
+
+    def recall(self, proposal: Proposal) -> None:
+        """Learn the scores that a recorded proposal carries, before asking for it again."""
+        if self._guide is not None:
+            self._guide.recall(proposal.guidance)
 
     def tell(self, trial: Trial) -> None:
         """Learn from a finished trial, whatever its status.
@@ -158,6 +176,26 @@ class Strategy(ABC):
         del self._open[trial.number]
         self._observe(trial)
 
+    @classmethod
+    def guided_by(cls, guide: Guide | None) -> dict[str, Any]:
+        """Return the guide as a keyword argument of the constructor; empty if it does without.
+
+        Raises:
+            StrategyError: If it takes none and gets one, or needs one and gets none.
+        """
+        if guide is None and cls.needs_guide:
+            raise StrategyError(
+                f"strategy {cls.name!r} chooses by scores and needs a guide; got none. Give one, "
+                "such as guide='naswot' (--guide naswot)"
+            )
+        if guide is not None and not cls.takes_guide:
+            raise StrategyError(
+                f"strategy {cls.name!r} does not look at scores; got a guide of "
+                f"{', '.join(guide.columns)}. Take a guided one, such as 'filtered', or leave the "
+                "guide out"
+            )
+        return {} if guide is None else {"guide": guide}
+
     def batched(self, seeds: Sequence[int]) -> Batched | None:
         """Return this strategy once for every seed, all advanced together, as `Batched` says.
 
@@ -170,6 +208,13 @@ class Strategy(ABC):
     @abstractmethod
     def _propose(self) -> Proposal | None:
         """Return a proposal of an unseen architecture; `None` if there is none."""
+
+    def _accept(self, proposal: Proposal) -> None:
+        """Count a proposal as made."""
+        if not self.repeats:
+            self._unseen.add(proposal.architecture)
+        self._open[self._asked] = proposal
+        self._asked += 1
 
     def _observe(self, trial: Trial) -> None:  # noqa: B027 - learning nothing is allowed
         """Learn from a finished trial."""

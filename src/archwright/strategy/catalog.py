@@ -9,6 +9,7 @@ from archwright.errors import UnknownNameError
 from archwright.registry import Registry
 from archwright.space import Space
 from archwright.strategy.base import Strategy
+from archwright.strategy.guide import Guide
 from archwright.trial import Constraint, Objective
 
 __all__ = ["STRATEGIES", "make_strategy"]
@@ -37,6 +38,24 @@ for _name, _target, _summary, _aliases in (
         "climb through one-edit neighbours, restart at a summit (White et al. 2021)",
         (),
     ),
+    (
+        "filtered",
+        "filtered:Filtered",
+        "draw several proposals of another strategy, take the best by score; needs a guide",
+        (),
+    ),
+    (
+        "guided-evolution",
+        "guided_evolution:GuidedEvolution",
+        "regularized evolution that moves to the best neighbour by score; needs a guide",
+        (),
+    ),
+    (
+        "predictor",
+        "predictor_search:PredictorSearch",
+        "propose what a predictor fitted to the finished trials thinks best",
+        (),
+    ),
 ):
     STRATEGIES.register(_name, f"archwright.strategy.{_target}", summary=_summary, aliases=_aliases)
 
@@ -48,6 +67,7 @@ def make_strategy(
     *,
     constraints: Sequence[Constraint | str] = (),
     seed: int = 0,
+    guide: Guide | None = None,
     **options: Any,
 ) -> Strategy:
     """Build the strategy of that name.
@@ -58,11 +78,12 @@ def make_strategy(
         objectives: What to improve; strategies for one objective take the first.
         constraints: What a good architecture must keep.
         seed: Root of all its randomness.
+        guide: Scores to look at before proposing, for the strategies that do.
         options: The strategy's own options; `Strategy.options` of the result gives them back.
 
     Raises:
         UnknownNameError: If there is no such strategy, or it has no such option.
-        StrategyError: If an option is out of its range.
+        StrategyError: If an option is out of its range, a guide is missing or cannot be used.
 
     Example:
         >>> from archwright.space import Choice, Space
@@ -77,4 +98,5 @@ def make_strategy(
             raise UnknownNameError(
                 f"option of strategy {entry.name!r}", option, sorted(kind.option_names)
             )
-    return kind(space, objectives, constraints=constraints, seed=seed, **options)
+    guided = kind.guided_by(guide)
+    return kind(space, objectives, constraints=constraints, seed=seed, **guided, **options)

@@ -20,6 +20,8 @@ class Generational(Strategy):
     this is the textbook's loop.
     """
 
+    redraws = True
+
     population: int
     """Members of a generation, those kept from the one before included."""
 

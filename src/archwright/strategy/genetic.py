@@ -24,6 +24,7 @@ from typing import Any
 
 from archwright.space import Architecture, Space
 from archwright.strategy.checks import integer, number, one_of
+from archwright.strategy.evolution import CROSSOVERS
 from archwright.strategy.generational import Generational
 from archwright.strategy.ranking import Member
 from archwright.strategy.selection import (
@@ -36,7 +37,6 @@ from archwright.trial import Constraint, Objective, Proposal
 
 __all__ = ["GeneticAlgorithm", "diversity"]
 
-_CROSSOVERS = ("uniform", "one-point", "blend")
 _SELECTIONS = ("tournament", "rank", "roulette")
 
 
@@ -87,7 +87,7 @@ class GeneticAlgorithm(Generational):
         self.elitism = integer("elitism", elitism, low=0, high=self.population - 1)
         self.selection = one_of("selection", selection, _SELECTIONS)
         self.tournament = integer("tournament", tournament, low=1)
-        self.crossover = one_of("crossover", crossover, _CROSSOVERS)
+        self.crossover = one_of("crossover", crossover, CROSSOVERS)
         self.crossover_probability = number(
             "crossover_probability", crossover_probability, low=0, high=1
         )

@@ -34,6 +34,7 @@ class RandomSearch(Strategy):
     """
 
     name = "random"
+    redraws = True
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ class RegularizedEvolution(Strategy):
     """
 
     name = "regularized-evolution"
+    redraws = True
 
     def __init__(
         self,

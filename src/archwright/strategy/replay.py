@@ -54,6 +54,7 @@ def _ask_again(strategy: Strategy, trial: Trial) -> None:
             f"the record goes on with trial {trial.number} where trial {number} was expected; "
             "replay needs all of them"
         )
+    strategy.recall(trial.proposal)
     proposals = strategy.ask(1)
     if not proposals or proposals[0].architecture != trial.architecture:
         again = repr(proposals[0].architecture) if proposals else f"nothing ({strategy.stopped})"

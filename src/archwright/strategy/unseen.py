@@ -37,6 +37,7 @@ class Unseen:
         self._rng = rng
         self._seen: set[tuple[float, ...]] = set()
         self._rest: Iterator[Architecture] | None = None
+        self._first: Architecture | None = None  # unseen one of the rest, when last looked for
         self._finite = all(slot.size is not None for slot in space.slots)
 
     def add(self, architecture: Architecture) -> None:
@@ -93,7 +94,7 @@ class Unseen:
         # What the iterator has passed is seen and stays so: it never needs to start again.
         if self._rest is None:
             self._rest = self._space.enumerate()
-        for architecture in self._rest:
-            if architecture in self:
-                return Proposal(architecture, origin="enumeration")
-        return None
+            self._first = next(self._rest, None)
+        while self._first is not None and self._first not in self:
+            self._first = next(self._rest, None)
+        return None if self._first is None else Proposal(self._first, origin="enumeration")

@@ -20,10 +20,10 @@ import numpy as np
 from archwright.errors import StrategyError
 from archwright.seeding import derive_seed
 from archwright.space import Architecture, Space
-from archwright.strategy import STRATEGIES, Strategy, make_strategy, replay
+from archwright.strategy import STRATEGIES, Guide, Strategy, make_strategy, replay
 from archwright.trial import Measurement, Outcome, Proposal, Status, Trial
 
-__all__ = ["OBJECTIVE", "Record", "check_in_fresh_process", "check_strategy", "score"]
+__all__ = ["OBJECTIVE", "Record", "ToyGuide", "check_in_fresh_process", "check_strategy", "score"]
 
 OBJECTIVE = "max:score"
 """The objective of the checks."""
@@ -43,6 +43,31 @@ _FAILURES = (
 def score(architecture: Architecture) -> float:
     """Return a number in [0, 1) that depends on the architecture and nothing else."""
     return derive_seed(0, architecture.key) / 2**63
+
+
+class ToyGuide:
+    """Scores an architecture by its key alone, as `score` does; every eighth has no score.
+
+    Args:
+        columns: One score for each; the first one is that of `score`.
+    """
+
+    def __init__(self, columns: Sequence[str] = ("toy",)) -> None:
+        self.columns = tuple(columns)
+        self.scored: list[str] = []
+        """Keys of what was scored, in order."""
+
+    def score(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """Return `(architectures, columns)`."""
+        keys = [architecture.key for architecture in architectures]
+        self.scored += keys
+        seeds = [[derive_seed(n, key) for n in range(len(self.columns))] for key in keys]
+        drawn = np.array(seeds, dtype=np.int64).reshape(len(keys), len(self.columns))
+        return np.where(drawn % 8 == 0, np.nan, drawn / 2**63)
+
+    def describe(self) -> dict[str, Any]:
+        """Return its kind and its columns."""
+        return {"kind": "toy", "columns": list(self.columns)}
 
 
 class Record:
@@ -95,24 +120,28 @@ class Record:
         return proposals
 
 
-def check_strategy(kind: str | type[Strategy], space: Space, **options: Any) -> None:
+def check_strategy(
+    kind: str | type[Strategy], space: Space, *, guide: Guide | None = None, **options: Any
+) -> None:
     """Check everything that a strategy keeps inside one process.
 
     Args:
         kind: A name of `STRATEGIES`, or a class.
         space: Any space; finite ones of up to 500 architectures are used up completely.
+        guide: What it looks at; one that needs a guide gets a `ToyGuide`.
         options: The strategy's options.
 
     Raises:
         AssertionError: If something is not kept; says what.
     """
-    make = partial(make_strategy, kind) if isinstance(kind, str) else kind
+    made = STRATEGIES.get(kind) if isinstance(kind, str) else kind
     name = STRATEGIES.entry(kind).name if isinstance(kind, str) else kind.name
+    guided = made.guided_by(guide or _guide_of(made))
 
     def build(seed: int = 1, **more: Any) -> Strategy:
         constraints = ["size<=0.9"]
-        merged = {**options, **more}
-        return make(space, [OBJECTIVE], constraints=constraints, seed=seed, **merged)
+        merged = {**options, **guided, **more}
+        return made(space, [OBJECTIVE], constraints=constraints, seed=seed, **merged)
 
     _check_declaration(name, build)
     _check_proposals(build())
@@ -159,9 +188,15 @@ def _answer() -> None:
 def _first_keys(task: dict[str, Any]) -> list[list[str]]:
     keys = []
     for data in task["spaces"]:
-        strategy = make_strategy(task["name"], Space.from_json(data), [OBJECTIVE], seed=7)
+        guide = _guide_of(STRATEGIES.get(task["name"]))
+        space = Space.from_json(data)
+        strategy = make_strategy(task["name"], space, [OBJECTIVE], seed=7, guide=guide)
         keys.append(_keys(Record(strategy).run(task["proposals"])))
     return keys
+
+
+def _guide_of(kind: type[Strategy]) -> Guide | None:
+    return ToyGuide() if kind.needs_guide else None
 
 
 def _check_declaration(name: str, build: Callable[..., Strategy]) -> None:

@@ -98,12 +98,15 @@ class Proposal:
         fidelity: How thoroughly.
         parents: Numbers of the trials it was derived from; empty for a random one.
         origin: How it came about, in a word or two ("random", "mutation", "crossover+mutation").
+        guidance: JSON: "scores", pairs of codes and scores of candidates that the strategy looked
+            at first, named by "columns", and the "seconds" that took. No part of equality.
     """
 
     architecture: Architecture
     fidelity: Fidelity = FULL
     parents: tuple[int, ...] = ()
     origin: str = ""
+    guidance: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value from which `from_json` rebuilds the proposal in its space."""
@@ -114,6 +117,8 @@ class Proposal:
             data["parents"] = list(self.parents)
         if self.origin:
             data["origin"] = self.origin
+        if self.guidance:
+            data["guidance"] = self.guidance
         return data
 
     @classmethod
@@ -128,6 +133,7 @@ class Proposal:
             Fidelity.from_json(data.get("fidelity", _NOTHING)),
             tuple(data.get("parents", ())),
             data.get("origin", ""),
+            data.get("guidance"),
         )
 
 

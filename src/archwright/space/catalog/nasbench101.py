@@ -206,11 +206,13 @@ class NASBench101(Space):
         """
         return self.of_cell(*parse_cell(text))
 
-    def encode(self, architectures: Sequence[Architecture], kind: str = "ordinal") -> np.ndarray:
+    def encode(
+        self, architectures: Sequence[Architecture] | np.ndarray, kind: str = "ordinal"
+    ) -> np.ndarray:
         """Return an array view `(architectures, features)`, float64.
 
         Args:
-            architectures: Architectures of this space.
+            architectures: Architectures of this space, or an array of their codes.
             kind: "ordinal", "one-hot" (as in all spaces), "adjacency" (a column per edge, one per
                 operation and interior vertex) or "paths" (a column per sequence of operations
                 from input to output, shorter ones first; 364 of them, the first 40 of which are
@@ -221,6 +223,9 @@ class NASBench101(Space):
         """
         if self._has_kind(kind):
             return super().encode(architectures, kind)
+        if isinstance(architectures, np.ndarray):
+            rows = [tuple(row) for row in architectures.astype(np.int64).tolist()]
+            return _encodings.encode(self._layout, rows, kind)
         for architecture in architectures:
             self._own(architecture)
         return _encodings.encode(self._layout, [a.codes for a in architectures], kind)
