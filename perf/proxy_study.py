@@ -11,7 +11,7 @@ cifar10_test, and so on). Every score is kept in OUT/scores.db at once: the scri
 started again at any time, adds to what is there when --cells grows, and writes its report after
 each group of proxies. `--report` reports what is there and scores nothing.
 
-It writes results/proxy_study.json, and to OUT a table, scatter plots and a page for each data set,
+It writes results/proxy_study_CELLS.json, and to OUT a table, scatter plots and a page for each data set,
 the searches by score alone (best of 10, 100, 1,000; resampled), and evolution from a scored start
 against plain evolution.
 
@@ -47,7 +47,7 @@ from archwright.run import Callback
 from archwright.space import Space, space_named
 from archwright.trial import Scores, Trial
 
-RESULTS = Path(__file__).parent / "results" / "proxy_study.json"
+RESULTS = Path(__file__).parent / "results"
 DATASETS = ("cifar10", "cifar100", "imagenet16_120")
 RETRAINED = "cifar10-retrained"
 TARGETS = {**dict.fromkeys(DATASETS, "val_accuracy"), RETRAINED: "test_accuracy"}
@@ -301,7 +301,8 @@ def main() -> int:
             numbers = report(joined, table, out) | environment(arguments)
             (out / "proxy_study.json").write_text(json.dumps(numbers, indent=1) + "\n")
             if not arguments.no_save:
-                RESULTS.write_text(json.dumps(numbers, indent=1) + "\n")
+                path = RESULTS / f"proxy_study_{len(joined)}.json"
+                path.write_text(json.dumps(numbers, indent=1) + "\n")
     if not parts:
         print("nothing is scored yet; run without --report")
         return 0
