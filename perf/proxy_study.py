@@ -11,9 +11,9 @@ cifar10_test, and so on). Every score is kept in OUT/scores.db at once: the scri
 started again at any time, adds to what is there when --cells grows, and writes its report after
 each group of proxies. `--report` reports what is there and scores nothing.
 
-It writes results/proxy_study_CELLS.json, and to OUT a table, scatter plots and a page for each data set,
-the searches by score alone (best of 10, 100, 1,000; resampled), and evolution from a scored start
-against plain evolution.
+It writes results/proxy_study_CELLS.json, and to OUT a table, scatter plots and a page for each
+target, the searches by score alone (best of 10, 100, 1,000; resampled), and evolution from a scored
+start against plain evolution.
 
 A cell takes about ten seconds on two processor threads with all proxies; `--device cuda` is for
 machines that have one, `--proxies naswot,synflow` for the impatient.

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,34 @@ def test_a_sample_is_drawn_without_repetition(digits: Dataset, tmp_path: Path) -
     table = open_table(build_table(made, tmp_path / "a.table", name="a", samples=2))
     assert len(table) == 2
     assert table.header["domain"] == "2 architectures drawn at random"
+
+
+def test_a_sample_is_uniform_where_several_answers_mean_one_architecture(digits: Dataset) -> None:
+    drawn = Counter(
+        one.key
+        for seed in range(350)
+        for one in chosen(recording(digits, epochs=(1,), repeats=1, seed=seed), 1)
+    )
+    assert len(drawn) == 7
+    assert min(drawn.values()) > 25  # 50 expected; five deviations are 33
+
+
+def test_cells_of_nasbench201_are_recorded_as_stacks(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Recording, "_population", None)  # would be called for anything else
+    space = with_skeleton(space_named("nasbench201"), stem=4, cells=1)
+    texts = (
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        ("|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"),
+    )
+    nothing, good = recording(digits, space, epochs=(1, 30), repeats=1).record(
+        [space.parse(text) for text in texts], lambda: False
+    )
+    assert nothing.missing == good.missing == ()
+    assert np.max(nothing.values["train_accuracy"]) < 0.2  # ten classes
+    short, long = np.ravel(good.values["train_accuracy"])
+    assert long > short + 0.3
 
 
 def test_other_networks_are_trained_as_populations(wine: Dataset, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ excuse. In single precision two runs drift apart, as two orders of summation do.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from archwright.data import Split, Task
 from archwright.errors import EvaluationError
 from archwright.network.nasbench101 import Cell
-from archwright.space import space_named
+from archwright.network.nasbench201 import build_nasbench201
+from archwright.network.skeleton import Skeleton
+from archwright.space import Architecture, space_named
 from archwright.train import Fitted, Recipe, fit, fit_stacked, measure, stackable
 
 EXACT = 1e-9
@@ -181,6 +184,72 @@ def test_random_cells_of_nasbench101(images: tuple[Split, Split], ten: Task) -> 
             assert_equal(both_ways(make, (train, validation), recipes, ten))
 
 
+NASBENCH201 = {
+    "drawn": None,
+    "zeros": "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+    "a dead end": "|nor_conv_3x3~0|+|avg_pool_3x3~0|none~1|+|skip_connect~0|none~1|none~2|",
+    "no way out": "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|none~0|none~1|none~2|",
+    "twice": "|skip_connect~0|+|avg_pool_3x3~0|none~1|+|skip_connect~0|skip_connect~1|none~2|",
+}
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (7, 5)], ids=str)
+@pytest.mark.parametrize("cell", list(NASBENCH201))
+def test_cells_of_nasbench201(
+    cell: str, shape: tuple[int, int], images: tuple[Split, Split], ten: Task
+) -> None:
+    space = space_named("nasbench201")
+    text = NASBENCH201[cell]
+    chosen = space.sample_many(4, rng=np.random.default_rng(1)) if text is None else [text]
+    height, width = shape
+    train, validation = (
+        Split(split.inputs[:, :, :height, :width], split.targets) for split in rows(images, 65)
+    )
+    recipes = [Recipe(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.02)] * 2
+    for one in chosen:
+        architecture = space.parse(one) if isinstance(one, str) else one
+
+        def make(seed: int, architecture: Architecture = architecture) -> nn.Module:
+            with torch.random.fork_rng([]):
+                torch.manual_seed(seed)
+                skeleton = Skeleton(stem=3, cells=1)
+                return build_nasbench201(architecture, (1, *shape), 10, skeleton=skeleton).double()
+
+        assert stackable(make(0), recipes[0], train.inputs)
+        assert_equal(both_ways(make, (train, validation), recipes, ten))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(4, 5, 3, stride=2, padding=1),
+        nn.Conv2d(4, 5, 1, stride=2, bias=False),
+        nn.Conv2d(4, 5, (2, 5), stride=(3, 1), padding=(1, 4)),
+        nn.Conv2d(4, 5, 3, padding="valid"),
+        nn.Conv2d(4, 5, (1, 3), padding="same"),
+        nn.Conv2d(4, 5, 8),
+        nn.Conv2d(4, 5, 1, stride=9, padding=3),
+        nn.Sequential(nn.AvgPool2d(3, 1, 1, count_include_pad=False), nn.Conv2d(4, 5, 1)),
+        nn.Sequential(nn.AvgPool2d(2, 2), nn.Conv2d(4, 5, 1)),
+        nn.Sequential(nn.AvgPool2d(3, 2, 1, ceil_mode=True), nn.Conv2d(4, 5, 1)),
+        nn.Sequential(nn.AvgPool2d((3, 2), divisor_override=5), nn.Conv2d(4, 5, 1)),
+        nn.Sequential(nn.AvgPool2d(8), nn.Conv2d(4, 5, 1)),
+    ],
+    ids=str,
+)
+def test_strides_and_averages(layer: nn.Module, images: tuple[Split, Split], ten: Task) -> None:
+    def make(seed: int) -> nn.Module:
+        network = one_layer(copy.deepcopy(layer), 5).double()
+        with torch.no_grad():
+            for n, parameter in enumerate(network.parameters()):
+                rng = torch.Generator().manual_seed(100 * seed + n)
+                parameter.copy_(torch.randn(parameter.shape, generator=rng).double() / 4)
+        return network
+
+    recipes = [Recipe(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.02)] * 3
+    assert_equal(both_ways(make, rows(images, 65), recipes, ten))
+
+
 def test_single_precision_stays_close_over_a_few_steps(
     images: tuple[Split, Split], ten: Task
 ) -> None:
@@ -306,9 +375,9 @@ def hooked() -> nn.Module:
 @pytest.mark.parametrize(
     "network",
     [
-        one_layer(nn.Conv2d(4, 4, 3, stride=2, padding=1)),
         one_layer(nn.Conv2d(4, 4, 3, groups=2, padding=1)),
-        one_layer(nn.Conv2d(4, 4, 3)),
+        one_layer(nn.Conv2d(4, 4, 3, dilation=2, padding=2)),
+        one_layer(nn.Conv2d(4, 4, 2, padding="same")),
         one_layer(nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")),
         one_layer(nn.BatchNorm2d(4, affine=False)),
         one_layer(nn.BatchNorm2d(4, momentum=None)),

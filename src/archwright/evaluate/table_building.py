@@ -29,6 +29,8 @@ OnRecord = Callable[[int, int, Record], None]
 _PROBES = 16
 _MOST = 1_000_000
 """Spaces of more architectures are not recorded as a whole."""
+_LISTED = 50_000
+"""Spaces of more architectures are not listed to draw a few."""
 
 
 def build_table(
@@ -131,7 +133,8 @@ def chosen(recording: Recording, samples: int | None) -> list[Architecture]:
             f"got {samples!r}"
         )
     rng, found = generator(recording.seed, "table", "samples"), dict[str, Architecture]()
-    if space.size <= _MOST and samples * 2 > space.size:
+    # A draw of decisions is not uniform where several of them mean one architecture.
+    if space.size <= _LISTED or (space.size <= _MOST and samples * 2 > space.size):
         listed = list(space.enumerate())
         return [listed[i] for i in np.sort(rng.permutation(len(listed))[:samples])]
     while len(found) < samples:

@@ -44,6 +44,7 @@ class Value:
         uses: How many operations read it.
         wanted: Whether any weight below depends on it.
         kept: Whether a backward call reads `data`, so that it must stay as it is.
+        zero: Whether it is nothing but zeros.
         gradient: While the backward pass is written: where the gradient has been collected.
     """
 
@@ -52,6 +53,7 @@ class Value:
     uses: int = 0
     wanted: bool = True
     kept: bool = False
+    zero: bool = False
     gradient: Tensor | None = None
 
     @property
@@ -81,16 +83,19 @@ class Program:
         self._pending: list[tuple[Value, Callable[[Tensor], list[Call]]]] = []
         self._free: dict[int, list[Tensor]] = {}
         self._bordered: dict[tuple[int, ...], Tensor] = {}
+        self._zeros: dict[tuple[int, ...], Tensor] = {}
 
     def forward(self) -> None:
         """Compute the outputs from the inputs."""
-        for call in self._forward:
-            call()
+        with torch.inference_mode():  # calls cost less; all buffers are made outside
+            for call in self._forward:
+                call()
 
     def backward(self) -> None:
         """Write the gradients of all weights from the gradient of the outputs."""
-        for call in self._backward:
-            call()
+        with torch.inference_mode():  # calls cost less; all buffers are made outside
+            for call in self._backward:
+                call()
 
     def source(self, shape: torch.Size) -> Value:
         """Return the input; no gradient is formed for it."""
@@ -120,6 +125,12 @@ class Program:
         if shape not in self._bordered:
             self._bordered[shape] = self.empty(*shape).zero_()
         return self._bordered[shape]
+
+    def zeros(self, *shape: int) -> Tensor:
+        """Return the buffer of zeros of this shape; nothing may write into it."""
+        if shape not in self._zeros:
+            self._zeros[shape] = self.empty(*shape).zero_()
+        return self._zeros[shape]
 
     def add(
         self, value: Value, forward: Sequence[Call], backward: Callable[[Tensor], list[Call]]

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from archwright.train.stacked_buffers import Call, Program, Value, release
+from archwright.train.stacked_patches import padding_of, patches, size_of
 
 __all__ = ["convolution", "linear"]
 
@@ -28,11 +29,17 @@ _Calls = tuple[list[Call], Callable[[Tensor], list[Call]]]
 
 
 def convolution(program: Program, module: nn.Conv2d, path: str, x: Value) -> Value:
-    """A convolution that keeps the size of the map."""
-    pixels = x.size[0] * x.size[1]
-    y = Value(program.new(module.out_channels, pixels), x.size)
+    """A convolution, the faster way if it keeps the size of the map."""
+    kernel, pixels = module.kernel_size, x.size[0] * x.size[1]
+    padding = padding_of(module)
+    same = module.stride == (1, 1) and kernel[0] == kernel[1] == 2 * padding[0] + 1
+    same = same and padding[0] == padding[1]
+    size = x.size if same else size_of(module, x.size)
+    y = Value(program.new(module.out_channels, size[0] * size[1]), size)
     x.kept = True
-    if module.kernel_size[0] == 1:
+    if not same:
+        forward, backward = patches(program, module, path, x, y)
+    elif kernel[0] == 1:
         forward, backward = _product(program, path, x, y)
     elif pixels <= _FEW_PIXELS:
         forward, backward = _whole_map(program, module, path, x, y)

@@ -32,15 +32,12 @@ __all__ = [
     "concatenate",
     "dropout",
     "flatten",
-    "max_pool",
-    "mean",
     "normalization",
     "relu",
+    "zeros",
 ]
 
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
-_pool_forward = torch.ops.aten.max_pool2d_with_indices.out
-_pool_backward = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
 
 
 def normalization(program: Program, module: nn.BatchNorm2d, path: str, x: Value) -> Value:
@@ -60,32 +57,37 @@ def normalization(program: Program, module: nn.BatchNorm2d, path: str, x: Value)
     x.kept = x.kept or not own
     lines, n_lines, y_lines = x.lines, n.flatten(2), y.lines
     count, channels, length = lines.shape
-    momentum, unbiased = module.momentum, length / (length - 1)
-    moments, r = program.empty(count, channels, 1), program.empty(count, channels, 1)
+    follow = module.momentum
+    none, slack, each = (x.data.new_tensor(number) for number in (0.0, epsilon, 1 / length))
+    moments, norm, r = (program.empty(count, channels, 1) for _ in range(3))
 
-    def forward() -> None:
-        torch.sum(lines, 2, keepdim=True, out=moments).div_(length)
+    def forward() -> None:  # on small maps the calls are the cost: few, and none takes a number
+        torch.sum(lines, 2, keepdim=True, out=moments).mul_(each)
         torch.sub(lines, moments, out=n_lines)
-        mean.lerp_(moments, momentum)
-        torch.linalg.vector_norm(n_lines, dim=2, keepdim=True, out=r).square_().div_(length)
-        variance.lerp_(r * unbiased, momentum)
-        r.add_(epsilon).rsqrt_()
+        torch.linalg.vector_norm(n_lines, dim=2, keepdim=True, out=norm)
+        mean.lerp_(moments, follow)
+        torch.addcmul(none, norm, norm, value=1 / (length - 1), out=r)  # unbiased
+        variance.lerp_(r, follow)
+        torch.addcmul(slack, norm, norm, value=1 / length, out=r).rsqrt_()
         n_lines.mul_(r)
         torch.mul(n_lines, gain, out=y_lines)
         y_lines.add_(shift)
 
+    minus = x.data.new_tensor(-1 / length)
+
     def backward(dy: Tensor) -> list[Call]:
-        d_gain = weights.gradient(f"{path}.weight")
-        d_shift = weights.gradient(f"{path}.bias")
+        d_gain, d_shift = (
+            weights.gradient(f"{path}.{name}").unsqueeze(2) for name in ("weight", "bias")
+        )
         d_lines, scratch = dy.flatten(2), program.take(*n_lines.shape)
 
         def calls() -> None:
-            torch.sum(d_lines, 2, out=d_shift)
-            torch.sum(torch.mul(n_lines, d_lines, out=scratch), 2, out=d_gain)
-            torch.mul(n_lines, (d_gain / -length).unsqueeze(2), out=scratch)
-            d_lines.sub_((d_shift / length).unsqueeze(2))
-            d_lines.add_(scratch)
-            d_lines.mul_(r * gain)
+            torch.sum(d_lines, 2, keepdim=True, out=d_shift)
+            torch.mul(n_lines, d_lines, out=scratch)
+            torch.sum(scratch, 2, keepdim=True, out=d_gain)
+            torch.mul(n_lines, torch.mul(d_gain, minus, out=moments), out=scratch)
+            d_lines.add_(torch.mul(d_shift, minus, out=moments)).add_(scratch)
+            d_lines.mul_(torch.mul(r, gain, out=moments))
 
         program.give(scratch)
         return [calls, *(hand_on(program, x, dy) if x.wanted else release(program, dy))]
@@ -123,60 +125,6 @@ def relu(program: Program, x: Value) -> Value:
     return program.add(y, [lambda: torch.clamp_min(source, 0, out=data)], backward)
 
 
-def max_pool(
-    program: Program,
-    x: Value,
-    *,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    ceil: bool,
-) -> Value:
-    """Maximum pooling; to torch the batch is the channels, which are innermost."""
-    count, channels, _, batch = x.data.shape
-    images = x.data.view(count * channels, *x.size, batch).permute(0, 3, 1, 2)
-    like = nn.functional.max_pool2d(images[:1, :1], kernel, stride, padding, ceil_mode=ceil)
-    size = (like.shape[2], like.shape[3])
-    y = Value(program.new(channels, size[0] * size[1]), size, wanted=x.wanted)
-    pooled = y.data.view(count * channels, *size, batch).permute(0, 3, 1, 2)
-    where = torch.empty(y.data.shape, dtype=torch.int64)
-    indices = where.view(count * channels, *size, batch).permute(0, 3, 1, 2)
-    how = (kernel, stride, padding, (1, 1), ceil)
-    x.kept = True
-
-    def backward(dy: Tensor) -> list[Call]:
-        if not x.wanted:
-            return release(program, dy)
-        d_pooled = dy.view(count * channels, *size, batch).permute(0, 3, 1, 2)
-        dx = program.take(*x.data.shape)
-        d_images = dx.view(count * channels, *x.size, batch).permute(0, 3, 1, 2)
-        call: Call = lambda: _pool_backward(d_pooled, images, *how, indices, grad_input=d_images)  # noqa: E731
-        program.give(dy)
-        return [call, *hand_on(program, x, dx)]
-
-    forward: Call = lambda: _pool_forward(images, *how, out=pooled, indices=indices)  # noqa: E731
-    return program.add(y, [forward], backward)
-
-
-def mean(program: Program, x: Value, *, keep: bool) -> Value:
-    """Mean over the pixels."""
-    del keep  # flat values and maps of one pixel lie alike
-    y = Value(program.new(x.data.shape[1], 1), (1, 1), wanted=x.wanted)
-    source, into, pixels = x.data, y.data, x.data.shape[2]
-
-    def backward(dy: Tensor) -> list[Call]:
-        if not x.wanted:
-            return release(program, dy)
-        call = program.collect(
-            x,
-            lambda dx: lambda: torch.div(dy.expand_as(dx), pixels, out=dx),
-            lambda dx: lambda: dx.add_(dy, alpha=1 / pixels),
-        )
-        return [call, *release(program, dy)]
-
-    return program.add(y, [lambda: torch.mean(source, 2, keepdim=True, out=into)], backward)
-
-
 def flatten(program: Program, x: Value) -> Value:
     """Channels and pixels as one axis, in this order."""
     count, _, _, batch = x.data.shape
@@ -210,15 +158,26 @@ def dropout(program: Program, p: float, x: Value) -> Value:
     return program.add(y, [forward], backward)
 
 
+def zeros(program: Program, x: Value) -> Value:
+    """Zero times the input: nothing to compute, forward or backward."""
+    x.uses -= 1
+    return Value(program.zeros(*x.data.shape), x.size, wanted=False, kept=True, zero=True)
+
+
 def add(program: Program, inputs: Sequence[Value]) -> Value:
-    """The sum of two values."""
+    """The sum of two values; zeros are no work."""
     a, b = inputs
+    if a.zero or b.zero:
+        other = a if b.zero else b
+        other.uses -= 1
+        return other
     y = Value(torch.empty_like(a.data), a.size, wanted=a.wanted or b.wanted)
     first, second, into = a.data, b.data, y.data
 
     def backward(dy: Tensor) -> list[Call]:
-        calls = [collect_copy(program, x, dy) for x in inputs if x.wanted]
-        return [*calls, *release(program, dy)]
+        wanted = sorted((x for x in inputs if x.wanted), key=lambda x: x.gradient is None)
+        calls = [collect_copy(program, x, dy) for x in wanted[:-1]]
+        return [*calls, *(c for x in wanted[-1:] for c in hand_on(program, x, dy))]
 
     return program.add(y, [lambda: torch.add(first, second, out=into)], backward)
 

@@ -14,44 +14,17 @@ gradients' buffers are handed on from one to the next. `stacked_layers.py` has t
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import fx, nn
-from torch.nn import functional
 
-from archwright.train import stacked_convolution, stacked_layers
-from archwright.train.stacked_buffers import Program, Value, Weights
+from archwright.train.stacked_buffers import Program, Weights
+from archwright.train.stacked_operations import Step, is_known, step_of
 from archwright.train.stacked_tracing import traced
 
 __all__ = ["Plan", "plan_of", "write_program"]
-
-Handler = Callable[[Program, "Step", list[Value]], Value]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation of the network.
-
-    Args:
-        name: Of its result.
-        inputs: Names of the results it takes.
-        handler: Writes its calls.
-        module: What holds its weights, if anything does; of the first network.
-        path: Of that module inside the network.
-        options: Constants: where a slice ends, how a map is pooled.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    handler: Handler
-    module: nn.Module | None = None
-    path: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,20 +32,22 @@ class Plan:
     """The operations of a network in the order they run.
 
     Args:
-        steps: The operations; the last one gives the outputs.
+        steps: The operations.
         source: Name of the input.
+        result: Name of the outputs.
     """
 
     steps: tuple[Step, ...]
     source: str
+    result: str
 
 
 def plan_of(network: nn.Module, inputs: torch.Size) -> Plan | None:
     """Return how to run a network as part of a stack, or None if it has something unknown.
 
-    Known are convolutions without stride, dilation and groups that keep the size of the map, batch
-    normalisation, ReLU, maximum pooling, global average pooling, dropout of flat values and linear
-    layers, joined by sums, concatenation and slices of channels.
+    Known are convolutions without dilation and groups, batch normalisation, ReLU, maximum, average
+    and global average pooling, dropout of flat values and linear layers, joined by sums,
+    concatenation and slices of channels; and zero times a value.
 
     Args:
         network: On a processor.
@@ -81,7 +56,7 @@ def plan_of(network: nn.Module, inputs: torch.Size) -> Plan | None:
     if not _is_plain(network):
         return None
     try:
-        graph = traced(network, inputs, lambda module: _kind_of(module) is not None)
+        graph = traced(network, inputs, is_known)
     except Exception:  # noqa: BLE001 - a network that cannot be traced is trained another way
         return None
     source, result, steps = "", "", []
@@ -92,13 +67,28 @@ def plan_of(network: nn.Module, inputs: torch.Size) -> Plan | None:
         elif node.op == "output" and isinstance(node.args[0], fx.Node):
             result = node.args[0].name
         else:
-            step = _step(node, modules)
+            step = step_of(node, modules)
             if step is None:
                 return None
             steps.append(step)
-    if not steps or steps[-1].name != result or not source:
-        return None
-    return Plan(tuple(steps), source)
+    plan = _merged(Plan(tuple(steps), source, result))
+    return plan if any(step.name == plan.result for step in plan.steps) else None
+
+
+def _merged(plan: Plan) -> Plan:
+    """Leave out operations that would do again what another one has done.
+
+    Several edges of a cell may take the ReLU or the mean of one node.
+    """
+    found: dict[object, str] = {}
+    names: dict[str, str] = {}
+    kept = []
+    for step in plan.steps:
+        own = replace(step, inputs=tuple(names.get(name, name) for name in step.inputs))
+        names[step.name] = own.inputs[0] if own.is_same else found.setdefault(own.key, own.name)
+        if names[step.name] == step.name:
+            kept.append(own)
+    return Plan(tuple(kept), plan.source, names.get(plan.result, plan.result))
 
 
 def write_program(
@@ -115,13 +105,14 @@ def write_program(
     """
     program = Program(weights, batch, training=training)
     uses = Counter(name for step in plan.steps for name in step.inputs)
+    uses[plan.result] += 1
     values = {plan.source: program.source(inputs)}
     values[plan.source].uses = uses[plan.source]
     for step in plan.steps:
         value = step.handler(program, step, [values[name] for name in step.inputs])
         value.uses += uses[step.name]  # of a value that was handed through: those in addition
         values[step.name] = value
-    program.finish(values[plan.steps[-1].name])
+    program.finish(values[plan.result])
     return program
 
 
@@ -140,231 +131,3 @@ def _is_plain(network: nn.Module) -> bool:
         and len({t.dtype for t in floats}) == 1
         and all(t.device.type == "cpu" for t in floats)
     )
-
-
-# -- from traced nodes to steps -------------------------------------------------------------------
-
-
-def _step(node: fx.Node, modules: Mapping[str, nn.Module]) -> Step | None:
-    inputs = tuple(n.name for n in node.all_input_nodes)
-    if node.op == "call_module" and len(node.args) == 1 and not node.kwargs:
-        path = str(node.target)
-        handler = _of_module(modules[path])
-        shape = node.all_input_nodes[0].meta["shape"]
-        if isinstance(modules[path], nn.Linear | nn.Dropout) and len(shape) != 2:
-            return None  # of maps, these do something else
-        return handler and Step(node.name, inputs, handler, modules[path], path)
-    if node.op in ("call_function", "call_method"):
-        found = _of_function(node)
-        return found and Step(node.name, found[1], found[0], options=found[2])
-    return None
-
-
-def _kind_of(module: nn.Module) -> type[nn.Module] | None:
-    """Return the known class that says how a module computes: its own, or one it inherits from."""
-    own = "forward" in vars(module)
-    kinds = (k for k in _MODULES if isinstance(module, k) and type(module).forward is k.forward)
-    return None if own else next(kinds, None)
-
-
-def _of_module(module: nn.Module) -> Handler | None:
-    """Return what writes the calls of a module, or None if nothing can."""
-    kind = _kind_of(module)
-    if kind is None:
-        return None
-    check, handler = _MODULES[kind]
-    return handler if check(module) else None
-
-
-def _is_same_convolution(module: nn.Module) -> bool:
-    assert isinstance(module, nn.Conv2d)
-    size, padding = module.kernel_size, module.padding
-    return (
-        size[0] == size[1]
-        and size[0] % 2 == 1
-        and module.stride == module.dilation == (1, 1)
-        and module.groups == 1
-        and module.padding_mode == "zeros"
-        and padding in ((size[0] // 2, size[0] // 2), "same")
-    )
-
-
-def _is_tracked_norm(module: nn.Module) -> bool:
-    assert isinstance(module, nn.BatchNorm2d)
-    return module.affine and module.track_running_stats and module.momentum is not None
-
-
-def _is_simple_pool(module: nn.Module) -> bool:
-    assert isinstance(module, nn.MaxPool2d)
-    return module.dilation in (1, (1, 1)) and not module.return_indices
-
-
-def _is_global_pool(module: nn.Module) -> bool:
-    assert isinstance(module, nn.AdaptiveAvgPool2d)
-    return module.output_size in (1, (1, 1))
-
-
-def _is_flatten(module: nn.Module) -> bool:
-    assert isinstance(module, nn.Flatten)
-    return (module.start_dim, module.end_dim) == (1, -1)
-
-
-def _always(module: nn.Module) -> bool:
-    del module
-    return True
-
-
-def _convolution(program: Program, step: Step, inputs: list[Value]) -> Value:
-    assert isinstance(step.module, nn.Conv2d)
-    return stacked_convolution.convolution(program, step.module, step.path, inputs[0])
-
-
-def _normalization(program: Program, step: Step, inputs: list[Value]) -> Value:
-    assert isinstance(step.module, nn.BatchNorm2d)
-    return stacked_layers.normalization(program, step.module, step.path, inputs[0])
-
-
-def _linear(program: Program, step: Step, inputs: list[Value]) -> Value:
-    assert isinstance(step.module, nn.Linear)
-    return stacked_convolution.linear(program, step.module, step.path, inputs[0])
-
-
-def _max_pool(program: Program, step: Step, inputs: list[Value]) -> Value:
-    pool = step.module
-    assert isinstance(pool, nn.MaxPool2d)
-    return stacked_layers.max_pool(
-        program,
-        inputs[0],
-        kernel=_pair(pool.kernel_size),
-        stride=_pair(pool.stride),
-        padding=_pair(pool.padding),
-        ceil=pool.ceil_mode,
-    )
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
-
-
-def _dropout(program: Program, step: Step, inputs: list[Value]) -> Value:
-    assert isinstance(step.module, nn.Dropout)
-    return stacked_layers.dropout(program, float(step.module.p), inputs[0])
-
-
-def _relu(program: Program, step: Step, inputs: list[Value]) -> Value:
-    del step
-    return stacked_layers.relu(program, inputs[0])
-
-
-def _mean(program: Program, step: Step, inputs: list[Value]) -> Value:
-    return stacked_layers.mean(program, inputs[0], keep=bool(step.options.get("keep", True)))
-
-
-def _flatten(program: Program, step: Step, inputs: list[Value]) -> Value:
-    del step
-    return stacked_layers.flatten(program, inputs[0])
-
-
-def _add(program: Program, step: Step, inputs: list[Value]) -> Value:
-    del step
-    return stacked_layers.add(program, inputs)
-
-
-def _concatenate(program: Program, step: Step, inputs: list[Value]) -> Value:
-    del step
-    return stacked_layers.concatenate(program, inputs)
-
-
-def _first_channels(program: Program, step: Step, inputs: list[Value]) -> Value:
-    return stacked_layers.channels(program, inputs[0], step.options["start"], step.options["stop"])
-
-
-def _same(program: Program, step: Step, inputs: list[Value]) -> Value:
-    del program, step
-    inputs[0].uses -= 1
-    return inputs[0]
-
-
-_MODULES: dict[type[nn.Module], tuple[Callable[[nn.Module], bool], Handler]] = {
-    nn.Conv2d: (_is_same_convolution, _convolution),
-    nn.BatchNorm2d: (_is_tracked_norm, _normalization),
-    nn.ReLU: (_always, _relu),
-    nn.MaxPool2d: (_is_simple_pool, _max_pool),
-    nn.AdaptiveAvgPool2d: (_is_global_pool, _mean),
-    nn.Flatten: (_is_flatten, _flatten),
-    nn.Dropout: (_always, _dropout),
-    nn.Linear: (_always, _linear),
-    nn.Identity: (_always, _same),
-}
-
-_RELU = (torch.relu, functional.relu, "relu", "relu_")
-_ADD = (operator.add, operator.iadd, torch.add, "add", "add_")
-_CAT = (torch.cat, torch.concat)
-_FLATTEN = (torch.flatten, "flatten")
-_MEAN = (torch.mean, "mean")
-
-_Found = tuple[Handler, tuple[str, ...], dict[str, Any]]
-
-
-def _of_function(node: fx.Node) -> _Found | None:
-    """Return the handler, inputs and options of a call, or None if it is not known."""
-    target, inputs = node.target, tuple(n.name for n in node.all_input_nodes)
-    if target in _RELU and len(inputs) == 1 and set(node.kwargs) <= {"inplace"}:
-        return _relu, inputs, {}
-    if target in _ADD and len(node.args) == 2 and not node.kwargs:
-        return _sum_of(node)
-    if target in _CAT:
-        return _cat_of(node)
-    if target is operator.getitem:
-        return _slice_of(node)
-    if target in _FLATTEN and (node.args[1:], dict(node.kwargs)) in (((1,), {}), ((), _START)):
-        return _flatten, inputs, {}
-    if target in _MEAN and len(inputs) == 1:
-        return _mean_of(node)
-    return None
-
-
-_START = {"start_dim": 1}
-
-
-def _sum_of(node: fx.Node) -> _Found | None:
-    """Return a sum of two values; a plain zero, with which `sum` begins, is none."""
-    terms = [a.name for a in node.args if isinstance(a, fx.Node)]
-    if len(terms) == 1 and 0 in node.args:
-        return _same, (terms[0],), {}
-    same = len({n.meta["shape"] for n in node.all_input_nodes}) == 1
-    return (_add, tuple(terms), {}) if len(terms) == 2 and same else None
-
-
-def _cat_of(node: fx.Node) -> _Found | None:
-    axis = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
-    parts = node.args[0]
-    if axis != 1 or not isinstance(parts, (list, tuple)):
-        return None
-    names = tuple(p.name for p in parts if isinstance(p, fx.Node))
-    return (_concatenate, names, {}) if len(names) == len(parts) else None
-
-
-def _slice_of(node: fx.Node) -> _Found | None:
-    """Return `x[:, start:stop]`."""
-    source, where = node.args
-    if not isinstance(source, fx.Node) or not isinstance(where, tuple) or len(where) < 2:
-        return None
-    whole = slice(None)
-    part, others = where[1], (where[0], *where[2:])
-    if any(other != whole for other in others) or not isinstance(part, slice):
-        return None
-    bounds = (part.start or 0, part.stop)
-    plain = all(b is None or (isinstance(b, int) and b >= 0) for b in bounds)
-    if not plain or part.step not in (None, 1):
-        return None
-    return _first_channels, (source.name,), {"start": bounds[0], "stop": bounds[1]}
-
-
-def _mean_of(node: fx.Node) -> _Found | None:
-    """Return the mean over height and width."""
-    axes = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
-    keep = node.kwargs.get("keepdim", node.args[2] if len(node.args) > 2 else False)
-    if not isinstance(axes, (list, tuple)) or tuple(axes) not in ((2, 3), (-2, -1), (-1, -2)):
-        return None
-    return _mean, (node.all_input_nodes[0].name,), {"keep": keep}
