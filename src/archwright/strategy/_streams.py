@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from archwright.strategy.selection import distinct_indices
+from archwright.strategy.selection import ordered
 
-__all__ = ["Ahead", "Live"]
+__all__ = ["Ahead"]
 
 _BLOCK = 1024
 _SPARE = 4  # numbers read beyond those needed if none came twice
@@ -18,7 +18,8 @@ class Ahead:
     """Generators whose numbers are drawn ahead, block by block.
 
     `Generator.random(n)` gives what `n` calls of `random()` give, so nothing but the time of
-    drawing changes. It does not hold for integers and shuffles: see `Live`.
+    drawing changes. It does not hold for integers and shuffles, which no strategy that is advanced
+    like this may draw.
 
     Args:
         generators: One for each row; nobody else may draw from them.
@@ -43,11 +44,13 @@ class Ahead:
         """Return what `distinct_indices` draws for each row, int64 `(rows, k)`, in any order."""
         if k >= n:
             return np.tile(np.arange(n), (len(rows), 1))
+        if ordered(n, k):
+            return self.take(rows, n).argpartition(k, axis=1)[:, :k]
         found = np.empty((len(rows), k), dtype=np.int64)
         left, width = np.arange(len(rows)), k + _SPARE
         while len(left):
             indices = (self._peek(rows[left], width) * n).astype(np.int64)
-            first = _is_first(indices, n)
+            first = _is_first(indices)
             reached = first.cumsum(axis=1)  # different ones so far
             enough = reached[:, -1] >= k
             kept = first[enough] & (reached[enough] <= k)
@@ -81,33 +84,8 @@ class Ahead:
         self._next[:] = self._furthest = 0
 
 
-class Live:
-    """Generators that are drawn from when numbers are needed, one after the other.
-
-    Args:
-        generators: One for each row.
-    """
-
-    def __init__(self, generators: Sequence[np.random.Generator]) -> None:
-        self._generators = generators
-
-    def take(self, rows: np.ndarray, count: int) -> np.ndarray:
-        """Return the next numbers of some rows, float64 `(rows, count)`."""
-        return np.array([self._generators[row].random(count) for row in rows.tolist()])
-
-    def distinct(self, rows: np.ndarray, n: int, k: int) -> np.ndarray:
-        """Return what `distinct_indices` draws for each row, int64 `(rows, k)`."""
-        drawn = [distinct_indices(n, k, rng=self._generators[row]) for row in rows.tolist()]
-        return np.array(drawn, dtype=np.int64)
-
-
-def _is_first(indices: np.ndarray, n: int) -> np.ndarray:
-    """Return where a row holds an index below `n` that none of its columns before holds."""
-    if n > 63:
-        same = indices[:, :, None] == indices[:, None, :]  # (rows, width, width)
-        again: np.ndarray = np.tril(same, -1).any(axis=2)
-        return ~again
-    first = np.ones(indices.shape, dtype=bool)
-    held = np.bitwise_or.accumulate(1 << indices, axis=1)  # a set of indices as bits
-    np.not_equal(held[:, 1:], held[:, :-1], out=first[:, 1:])
-    return first
+def _is_first(indices: np.ndarray) -> np.ndarray:
+    """Return where a row holds an index that none of its columns before holds."""
+    same = indices[:, :, None] == indices[:, None, :]  # (rows, width, width)
+    again: np.ndarray = np.tril(same, -1).any(axis=2)
+    return ~again

@@ -16,7 +16,7 @@ import numpy as np
 from archwright.errors import StrategyError
 from archwright.seeding import generator
 from archwright.space import Space
-from archwright.strategy._streams import Ahead, Live
+from archwright.strategy._streams import Ahead
 from archwright.strategy.checks import integer
 from archwright.strategy.unseen import EVERY_ONE, PATIENCE
 
@@ -45,7 +45,6 @@ class Batched(ABC):
         strategy: The plain one, on a space of which `is_product` holds; its seed does not matter.
         seeds: One for each search, at least one.
         repeats: Whether a search may propose an architecture again.
-        ahead: Whether random numbers may be drawn ahead; not if the strategy shuffles.
 
     Attributes:
         searches: How many there are.
@@ -53,9 +52,7 @@ class Batched(ABC):
         numbers: The last proposals, int64 `(searches,)`.
     """
 
-    def __init__(
-        self, strategy: Strategy, seeds: Sequence[int], *, repeats: bool, ahead: bool = True
-    ) -> None:
+    def __init__(self, strategy: Strategy, seeds: Sequence[int], *, repeats: bool) -> None:
         space = strategy.space
         seeds = [integer("seeds", seed, low=0) for seed in seeds]
         if not seeds:
@@ -68,7 +65,7 @@ class Batched(ABC):
         self._sizes = np.array(space.program.sizes, dtype=np.int64)
         self._strides = np.append(np.cumprod(self._sizes[:0:-1])[::-1], 1).astype(np.int64)
         generators = [generator(seed, "strategy", strategy.name) for seed in seeds]
-        self._streams: Ahead | Live = Ahead(generators) if ahead else Live(generators)
+        self._streams = Ahead(generators)
         self._rows: Rows = np.arange(self.searches)
         self._first = [self._number(space.architecture(v).codes) for v in strategy.initial]
         self._seen = None if repeats else _seen(self.searches, int(space.size))

@@ -25,8 +25,7 @@ class BatchedEvolution(Batched):
 
     def __init__(self, strategy: RegularizedEvolution, seeds: Sequence[int]) -> None:
         population, sample = strategy.population, strategy.sample_size
-        shuffles = not strategy.replacement and sample < population < 4 * sample
-        super().__init__(strategy, seeds, repeats=strategy.repeats, ahead=not shuffles)
+        super().__init__(strategy, seeds, repeats=strategy.repeats)
         self._population = population
         self._sample_size = sample
         self._replacement = strategy.replacement

@@ -13,24 +13,35 @@ from archwright.strategy.ranking import Member
 
 __all__ = [
     "distinct_indices",
+    "ordered",
     "rank_weights",
     "roulette_weights",
     "tournament_index",
     "weighted_index",
 ]
 
+_FEW = 64
+
 
 def distinct_indices(n: int, k: int, *, rng: np.random.Generator) -> list[int]:
     """Return `k` different numbers below `n`, drawn uniformly."""
     if k >= n:
         return list(range(n))
-    if 4 * k > n:
-        indices: list[int] = rng.permutation(n)[:k].tolist()
-        return indices
+    if ordered(n, k):
+        smallest: list[int] = rng.random(n).argsort()[:k].tolist()
+        return smallest
     drawn: dict[int, None] = {}
     while missing := k - len(drawn):  # few among many: repeats are rare
         drawn |= dict.fromkeys([int(u * n) for u in rng.random(missing).tolist()])
     return list(drawn)
+
+
+def ordered(n: int, k: int) -> bool:
+    """Return whether `distinct_indices` puts `n` random numbers in order; else it draws again.
+
+    The former is quicker where there are few, and where repeats would be frequent.
+    """
+    return n <= _FEW or 4 * k > n
 
 
 def tournament_index(n: int, size: int, *, rng: np.random.Generator) -> int:

@@ -23,7 +23,8 @@ __all__ = ["drawn", "edited", "near"]
 
 _Codes = tuple[Any, ...]
 _Graph = tuple[int, _Codes]
-_TOGETHER = 7  # edges drawn from one uniform number
+_Placed = tuple[int, Callable[[_Codes], _Codes]]
+_TOGETHER = 11  # edges drawn from one uniform number
 
 
 def drawn(slots: Layout, rng: np.random.Generator) -> _Graph:
@@ -33,8 +34,8 @@ def drawn(slots: Layout, rng: np.random.Generator) -> _Graph:
     return int(first * (1 << slots.edges)), operations
 
 
-def edited(slots: Layout, codes: _Codes, rng: np.random.Generator) -> _Graph:
-    """Return a graph where every edge may be flipped, and every operation exchanged.
+def edited(slots: Layout, codes: _Codes, rng: np.random.Generator) -> Iterator[_Graph]:
+    """Yield, without end, graphs where every edge may be flipped and every operation exchanged.
 
     The chances are 1 / vertices for an edge and 1 / interior vertices for an operation, which
     becomes either of the two others. Vertices that the cell lacks are put back first, at random
@@ -43,20 +44,29 @@ def edited(slots: Layout, codes: _Codes, rng: np.random.Generator) -> _Graph:
     Args:
         slots: The layout of the codes.
         codes: A cell, canonical.
-        rng: Draws it all.
+        rng: Draws each graph when it is asked for.
     """
     flips, exchanges = _distributions(slots.vertices)
-    place, fill, exchange, *chances = rng.random(3 + len(flips)).tolist()
+    exchanged, interior = _exchanged(slots.interior), slots.interior
+    rank, operation_codes = slots.rank, slots.operation_codes
+    random, width = rng.random, 3 + len(flips)
+    places: list[_Placed] = []
     if codes[-1]:
         bits, operations = slots.bits(codes), codes[slots.edges :]
     else:
-        bits, operations = _filled(slots, codes, place, fill)
-    for (shift, table), chance in zip(flips, chances, strict=True):
-        bits ^= bisect(table, chance) << shift
-    if which := bisect(exchanges, exchange):
-        rank = _exchanged(slots.interior)[which][slots.rank(operations)]
-        operations = slots.operation_codes(slots.interior, rank)
-    return bits, operations
+        bits, present = slots.split(codes)
+        places = _placed(slots.vertices, len(present), bits)
+    while True:
+        place, fill, exchange, *chances = random(width).tolist()
+        if places:
+            bits, pick = places[int(place * len(places))]
+            operations = pick(operation_codes(interior, int(fill * 3**interior)) + present)
+        flipped, labels = bits, operations
+        for (shift, table), chance in zip(flips, chances, strict=True):
+            flipped ^= bisect(table, chance) << shift
+        if which := bisect(exchanges, exchange):
+            labels = operation_codes(interior, exchanged[which][rank(labels)])
+        yield flipped, labels
 
 
 def near(slots: Layout, codes: _Codes) -> Iterator[_Codes]:
@@ -97,19 +107,8 @@ def _with_vertex(
             yield slots.join(larger, (*operations[:source], operation, *operations[source:]))
 
 
-def _filled(slots: Layout, codes: _Codes, place: float, fill: float) -> _Graph:
-    """Return the graph of a cell with all vertices put back, by two uniform numbers."""
-    bits, present = slots.split(codes)
-    choices = _placed(slots.vertices, len(present), bits)
-    placed, pick = choices[int(place * len(choices))]
-    drawn = slots.operation_codes(slots.interior, int(fill * 3**slots.interior))
-    return placed, pick(drawn + present)
-
-
 @cache
-def _placed(
-    vertices: int, interior: int, bits: int
-) -> list[tuple[int, Callable[[_Codes], _Codes]]]:
+def _placed(vertices: int, interior: int, bits: int) -> list[_Placed]:
     """Return the bits of a smaller cell for all places of its interior vertices.
 
     With each comes what picks the operations, of all places, from drawn and present ones.

@@ -272,17 +272,17 @@ class NASBench101(Space):
         if self._restrictions:
             return super().mutate(architecture, rng=rng)
         self._own(architecture)
-        parent = architecture.codes
-        while True:
-            codes = self._layout.published(*_moves.edited(self._layout, parent, rng))
-            if codes is not None and codes != parent:
-                return Architecture(self, codes)
+        parent, published = architecture.codes, self._layout.published
+        graphs = _moves.edited(self._layout, parent, rng)
+        while (codes := published(*next(graphs))) is None or codes == parent:
+            pass
+        return Architecture(self, codes)
 
     def _drawn(self, rng: np.random.Generator) -> tuple[int, ...]:
         return self._layout.codes(*_moves.drawn(self._layout, rng))
 
     def _edited(self, codes: tuple[Any, ...], rng: np.random.Generator) -> tuple[int, ...]:
-        return self._layout.codes(*_moves.edited(self._layout, codes, rng))
+        return self._layout.codes(*next(_moves.edited(self._layout, codes, rng)))
 
     def _crossed(
         self,
