@@ -13,7 +13,7 @@ NAS-Bench-101 (made-up numbers for all 423,624 cells): regularized evolution wit
 the published tutorial, strategy and `Table.reader`, beside a loop as the published one: matrices in
 numpy, pruned and hashed, looked up in a dictionary.
 
-All turns are interleaved; times are those of the processor in the main thread, medians over the rounds.
+All turns are interleaved; times are those of the processor in the main thread, medians of rounds.
 """
 
 from __future__ import annotations
