@@ -51,7 +51,7 @@ demo: $(INSTALLED)  ## search a network for handwritten digits, report, export, 
 	$(BIN)/archwright predict $(DEMO)/exported examples/digits_rows.csv
 
 test: lint  ## lint, type-check and run the quick tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --durations 25
 
 test-slow: $(INSTALLED)  ## run the slow suites: kills, restarts, whole searches
 	$(BIN)/python -m pytest -m slow

@@ -81,7 +81,7 @@ def _tiles(judged: Judged, rows: list[Row]) -> Iterator[dict[str, str]]:
         best = max(known, key=lambda row: float(row["rho"]))
         yield tile("highest rank correlation", f"{best['rho']:.3f}", f"rho of {best['proxy']}")
     yield tile("number of parameters", f"{base['rho']:.3f}", "rho of plain counting")
-    yield tile("architectures", f"{len(judged.scores):,}", f"{judged.scores.seeds} seeds of each")
+    yield tile("architectures", f"{len(judged.scores):,}", _seeds(judged.scores.seeds))
     spent = float(judged.scores.seconds.sum())
     yield tile("time spent scoring", duration(spent), "all proxies, all networks")
 
@@ -211,3 +211,7 @@ def _provenance(judged: Judged) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     if judged.benchmark:
         yield "The results", list(flat(judged.benchmark))
     yield versions()
+
+
+def _seeds(count: int) -> str:
+    return "one seed of each" if count == 1 else f"{count:,} seeds of each"
