@@ -51,7 +51,8 @@ demo: $(INSTALLED)  ## search a network for handwritten digits, report, export, 
 	$(BIN)/archwright predict $(DEMO)/exported examples/digits_rows.csv
 
 test: lint  ## lint, type-check and run the quick tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -m "not slow" --durations 25
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist worksteal \
+		--durations 25
 
 test-slow: $(INSTALLED)  ## run the slow suites: kills, restarts, whole searches
 	$(BIN)/python -m pytest -m slow

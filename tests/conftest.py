@@ -13,6 +13,8 @@ import hypothesis
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes fill the machine already
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No deadline: the machine may be busy. "quick" always draws the same examples, so that a green
 # run stays green; `pytest --hypothesis-profile thorough` goes looking for new ones.

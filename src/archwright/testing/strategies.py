@@ -57,6 +57,9 @@ class ToyGuide:
         self.scored: list[str] = []
         """Keys of what was scored, in order."""
 
+    def __repr__(self) -> str:
+        return f"ToyGuide({list(self.columns)})"
+
     def score(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return `(architectures, columns)`."""
         keys = [architecture.key for architecture in architectures]
