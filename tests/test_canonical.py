@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archwright.canonical import digest, dumps
+from archwright.testing.fresh import run_fresh
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -73,15 +71,5 @@ def test_digest_has_the_length_asked_for(length: int) -> None:
 
 def test_digest_is_equal_in_processes_with_other_hash_seeds() -> None:
     code = "from archwright.canonical import digest; print(digest({k: [k] for k in {*'wxyz'}}))"
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
-        for seed in ("0", "1", "271828")
-    }
+    found = {run_fresh(code, hash_seed=seed) for seed in ("0", "1", "271828")}
     assert found == {digest({key: [key] for key in "wxyz"}) + "\n"}

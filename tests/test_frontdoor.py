@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +39,7 @@ from archwright.frontdoor import (
     recorded,
 )
 from archwright.store import open_store
+from archwright.testing.fresh import run_fresh
 from archwright.trial import Status
 
 QUICK: dict[str, Any] = {
@@ -520,14 +518,7 @@ print(dict(result.test_metrics))
 
 
 def test_the_same_seed_gives_the_same_search_in_a_fresh_process() -> None:
-    there = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env={**os.environ, "PYTHONHASHSEED": "77"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=200,
-    ).stdout
+    there = run_fresh(PROGRAM, hash_seed="77")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(PROGRAM, {})

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archwright.seeding import derive_seed, derive_seeds, generator
+from archwright.testing.fresh import run_fresh
 
 LABELS = st.lists(st.text() | st.integers(), max_size=4).map(tuple)
 
@@ -85,15 +82,5 @@ def test_seed_or_label_of_another_type_is_refused(seed: int, label: str) -> None
 
 def test_seeds_are_equal_in_processes_with_other_hash_seeds() -> None:
     code = "from archwright.seeding import derive_seed; print(derive_seed(5, 'trial', 2))"
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
-        for seed in ("0", "1", "271828")
-    }
+    found = {run_fresh(code, hash_seed=seed) for seed in ("0", "1", "271828")}
     assert found == {f"{derive_seed(5, 'trial', 2)}\n"}

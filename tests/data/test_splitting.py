@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-import archwright
 from archwright.data import load
 from archwright.data.splitting import split_rows
+from archwright.testing.fresh import run_fresh
 
 
 def dealt(count=100, codes=None, validation=0.2, test=0.2, seed=0):
@@ -87,11 +82,8 @@ def test_fresh_processes_deal_alike(hash_seed):
         "from archwright.data import load; d = load('wine', seed=3); "
         "print(sorted(d.hashes.items()), d.rows['test'].tolist(), d.train.inputs.sum().item())"
     )
-    source = str(Path(archwright.__file__).parents[1])
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": source}
-    run = [sys.executable, "-c", code]
-    output = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
+    output = run_fresh(code, hash_seed=hash_seed)
     here = load("wine", seed=3)
     expected = f"{sorted(here.hashes.items())} {here.rows['test'].tolist()}"
-    assert output.stdout.startswith(expected)
-    assert float(output.stdout.split()[-1]) == here.train.inputs.sum().item()
+    assert output.startswith(expected)
+    assert float(output.split()[-1]) == here.train.inputs.sum().item()

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from archwright.evaluate import Context, TrainEvaluator
 from archwright.evaluate.folds import default_folds, folds_of
 from archwright.evaluate.train import target_scale
 from archwright.space import Architecture
+from archwright.testing.fresh import run_fresh
 from archwright.train import Recipe, measure
 from archwright.trial import Fidelity, Proposal, Status
 
@@ -105,16 +103,9 @@ evaluator = TrainEvaluator(space, load("wine", seed=0), recipe, folds=1, latency
 proposal = Proposal(space.architecture({"hidden": (60, 50)}))
 print(json.dumps(dict(evaluator.evaluate(proposal, seed=4).metrics)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONHASHSEED": "77"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
+    there = json.loads(run_fresh(program, hash_seed="77"))
     here = trainer().evaluate(Proposal(mlp(60, 50)), seed=4).metrics
-    assert json.loads(done.stdout) == dict(here)
+    assert there == dict(here)
 
 
 @pytest.mark.parametrize("folds", [1, 3])

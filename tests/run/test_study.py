@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from archwright.space import Choice, Integer, Space
 from archwright.store import open_store
 from archwright.strategy import STRATEGIES
 from archwright.testing.fakes import ToyEvaluator, score_of
+from archwright.testing.fresh import run_fresh
 from archwright.testing.strategies import ToyGuide
 from archwright.trial import Budget, Measurement, Proposal, Status, Trial
 
@@ -111,16 +109,7 @@ for strategy in ("random", "regularized-evolution", "evolution", "genetic", "loc
     study = Study(space, strategy, ToyEvaluator(), objective="max:val_score", budget=60, seed=3)
     print([(t.architecture.codes, t.seed, dict(t.metrics)) for t in study.run().trials])
 """
-    printed = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("0", "1", "77")
-    }
+    printed = {run_fresh(program, hash_seed=seed) for seed in ("0", "1", "77")}
     assert len(printed) == 1
 
 

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from archwright.errors import UnknownNameError
 from archwright.space import Choice, Group, Integer, List, Real, Space, space_named
+from archwright.testing.fresh import run_fresh
 
 
 @pytest.fixture
@@ -133,14 +131,7 @@ print(json.dumps({
 
 @pytest.mark.parametrize("hash_seed", ["0", "1", "random"])
 def test_keys_are_the_same_in_every_process(hash_seed: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PRINT_KEYS],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(done.stdout) == GOLDEN
+    assert json.loads(run_fresh(PRINT_KEYS, hash_seed=hash_seed)) == GOLDEN
 
 
 PRINT_OPERATORS = """
@@ -157,16 +148,7 @@ for name in ("mlp", "cnn"):
 
 
 def test_operators_are_the_same_in_every_process() -> None:
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", PRINT_OPERATORS],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for hash_seed in ("0", "1")
-    }
+    outputs = {run_fresh(PRINT_OPERATORS, hash_seed=seed) for seed in ("0", "1")}
     assert len(outputs) == 1
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from archwright.errors import ProxyError
 from archwright.proxy._batches import checked, sample_losses
 from archwright.proxy.gradients import gradients_of, loss_of
-from archwright.proxy.passes import Passes, logits_of
+from archwright.proxy.passes import ONE_VALUE, Passes, logits_of
 from archwright.proxy.proxy import Proxy, Unscored, chosen
 
 __all__ = ["GradSign", "agreement_of_signs"]
@@ -90,13 +90,9 @@ def _alone(passes: Passes, samples: int) -> Iterator[dict[str, Tensor]]:
         try:
             outputs = logits_of(passes.forward(batch.inputs[i : i + 1]))
         except Unscored as problem:
-            if "more than 1 value per channel" not in problem.reason:
+            if problem.reason != ONE_VALUE:
                 raise
-            raise Unscored(
-                "unsupported",
-                "batch normalization cannot normalize a single sample whose map has one pixel: "
-                'say normalization="batch"',
-            ) from problem
+            raise Unscored(problem.status, f'{ONE_VALUE}: say normalization="batch"') from problem
         yield gradients_of(loss_of(outputs, batch.targets[i : i + 1]), passes.weights)
 
 

@@ -71,12 +71,7 @@ class MeCo(Proxy):
         try:
             passes.forward(inputs)
         except Unscored as problem:
-            if "more than 1 value per channel" in problem.reason:
-                raise Unscored(
-                    "unsupported",
-                    "batch normalization cannot normalize one input whose map has one pixel",
-                ) from problem
-            if inputs.shape[1:] != passes.batch.inputs.shape[1:]:
+            if problem.status == "failed" and inputs.shape[1:] != passes.batch.inputs.shape[1:]:
                 raise Unscored(
                     "unsupported",
                     f"the network takes no inputs of {tuple(inputs.shape[1:])}: say side=None for "

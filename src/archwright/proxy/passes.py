@@ -23,9 +23,10 @@ from archwright.proxy.restoring import preserved
 from archwright.proxy.watching import Watch, switch_off_drops
 from archwright.seeding import derive_seed
 
-__all__ = ["Passes", "all_finite", "layers_of", "logits_of", "tensors_of"]
+__all__ = ["ONE_VALUE", "Passes", "all_finite", "layers_of", "logits_of", "tensors_of"]
 
 T = TypeVar("T")
+ONE_VALUE = "batch normalization cannot normalize one sample whose map has one pixel"
 
 
 def layers_of(network: nn.Module) -> dict[str, nn.Module]:
@@ -178,6 +179,8 @@ class Passes:
         except Exception as error:
             if "DefaultCPUAllocator" in str(error):  # how the CPU says that memory is short
                 raise
+            if "more than 1 value per channel" in str(error):  # torch's batch normalization
+                raise Unscored("unsupported", ONE_VALUE) from error
             raise Unscored("failed", f"the network raised {type(error).__name__}: {error}") from (
                 error
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from archwright.errors import StrategyError
 from archwright.seeding import derive_seed
 from archwright.space import Architecture, Space
 from archwright.strategy import STRATEGIES, Guide, Strategy, make_strategy, replay
+from archwright.testing.fresh import run_fresh
 from archwright.trial import Measurement, Outcome, Proposal, Status, Trial
 
 __all__ = ["OBJECTIVE", "Record", "ToyGuide", "check_in_fresh_process", "check_strategy", "score"]
@@ -167,20 +167,10 @@ def check_in_fresh_process(name: str, spaces: Sequence[Space], *, proposals: int
     """
     task = {"name": name, "spaces": [space.to_json() for space in spaces], "proposals": proposals}
     here = _first_keys(task)
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    environment["PYTHONHASHSEED"] = "1" if os.environ.get("PYTHONHASHSEED") == "2" else "2"
+    other = "1" if os.environ.get("PYTHONHASHSEED") == "2" else "2"
     code = "from archwright.testing.strategies import _answer; _answer()"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        input=json.dumps(task),
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    _expect(done.returncode == 0, f"{name}: the fresh process failed: {done.stderr}")
-    for space, ours, theirs in zip(spaces, here, json.loads(done.stdout), strict=True):
+    printed = run_fresh(code, hash_seed=other, given=json.dumps(task))
+    for space, ours, theirs in zip(spaces, here, json.loads(printed), strict=True):
         _expect(ours == theirs, f"{name} on {space.name}: another process proposes otherwise")
 
 
