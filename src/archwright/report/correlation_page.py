@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["correlation_html", "write_correlation_html"]
 
 Row = Mapping[Any, Any]
+_VERDICTS = {"better": "better", "worse": "worse", "not told apart": "open", "": "—"}
 
 
 def write_correlation_html(
@@ -97,28 +98,29 @@ def _how(judged: Judged) -> str:
 
 
 def _results(judged: Judged, rows: list[Row]) -> dict[str, Any]:
-    head = ["proxy", "n", "left out", "rho", "tau", "rho, all", "top tenth found", "rho in it"]
-    head += ["regret", "rho with size", "rho beyond size", "less params", "verdict", "seconds"]
+    head = ["proxy", "rho", "tau", "rho less that of size", "against size", "rho with size"]
+    head += ["rho beyond size", "n", "left out", "rho, all", "top tenth found", "rho in it"]
+    head += ["regret", "seconds"]
     cells = [
         [
             row["proxy"],
-            number(row["n"]),
-            number(row["omitted"]),
             _with_deviation(row["rho"], row["rho_sd"]),
             _with_deviation(row["tau"], row["tau_sd"]),
+            _interval(row["difference_low"], row["difference_high"]),
+            _VERDICTS[row["verdict"]],
+            _rho(row["size_rho"]),
+            _rho(row["partial_rho"]),
+            number(row["n"]),
+            number(row["omitted"]),
             _rho(row["rho_all"]),
             f"{100 * row['top_overlap']:.0f} %",
             _rho(row["top_rho"]),
             value_text(row["regret"], judged.measured),
-            _rho(row["size_rho"]),
-            _rho(row["partial_rho"]),
-            _interval(row["difference_low"], row["difference_high"]),
-            row["verdict"] or "—",
             "—" if not row["seconds"] else f"{row['seconds']:.3g}",
         ]
         for row in rows
     ]
-    return {"head": head, "rows": cells, "numeric": (*head[1:12], "seconds")}
+    return {"head": head, "rows": cells, "numeric": {*head} - {"proxy", "against size"}}
 
 
 def _rho(value: float, *, signed: bool = False) -> str:
@@ -193,9 +195,14 @@ def _readings(judged: Judged) -> Iterator[tuple[str, str]]:
         "what the number of parameters explains was taken from both.",
     )
     yield (
-        "verdict",
+        "against size",
         "Better or worse than the number of parameters if the interval of the difference leaves "
-        "out 0. Not corrected for the number of proxies.",
+        "out 0, open if it does not. Not corrected for the number of proxies.",
+    )
+    yield (
+        "seconds",
+        "Mean time of one score. Proxies that were scored together share their passes through the "
+        "network; that time stands with the first of them alone.",
     )
 
 
