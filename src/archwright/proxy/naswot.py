@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 
 from archwright.proxy.agreement import Agreement
 from archwright.proxy.passes import Passes
@@ -78,8 +79,9 @@ def log_determinant(agreement: Agreement) -> float:
     _, value = np.linalg.slogdet(kernel)
     if np.any(kernel[~np.eye(len(kernel), dtype=bool)] == agreement.bits):
         raise Unscored("singular", "two samples have the same code", raw=-math.inf)
-    spectrum = np.linalg.eigvalsh(kernel)
-    if spectrum[0] <= spectrum[-1] * len(kernel) * np.finfo(np.float64).eps:
+    # By torch: numpy's threads go on spinning after it, and halve the speed of the next network.
+    spectrum = torch.linalg.eigvalsh(torch.from_numpy(kernel))
+    if float(spectrum[0]) <= float(spectrum[-1]) * len(kernel) * np.finfo(np.float64).eps:
         raise Unscored("singular", "the codes are linearly dependent", raw=float(value))
     return float(value)
 
