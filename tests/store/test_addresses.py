@@ -70,6 +70,16 @@ def test_bad_sqlite_address_shows_good_ones(url: str) -> None:
         open_store(url)
 
 
+@pytest.mark.parametrize("url", ["memory:", ":memory:"])
+def test_memory_is_never_a_file_of_that_name(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=rf'is written "memory://"; got \'{url}\''):
+        open_store(url)
+    assert not list(tmp_path.iterdir())
+
+
 def test_memory_cannot_be_found_again() -> None:
     with pytest.raises(StoreError, match=r"always new and has no name.*'memory://mine'"):
         open_store("memory://mine")

@@ -79,7 +79,7 @@ def log_determinant(agreement: Agreement) -> float:
     _, value = np.linalg.slogdet(kernel)
     if np.any(kernel[~np.eye(len(kernel), dtype=bool)] == agreement.bits):
         raise Unscored("singular", "two samples have the same code", raw=-math.inf)
-    # By torch: numpy's threads go on spinning after it, and halve the speed of the next network.
+    # By torch: numpy's threads go on spinning after it, and slow the next network down.
     spectrum = torch.linalg.eigvalsh(torch.from_numpy(kernel))
     if float(spectrum[0]) <= float(spectrum[-1]) * len(kernel) * np.finfo(np.float64).eps:
         raise Unscored("singular", "the codes are linearly dependent", raw=float(value))

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archwright.errors import StoreError
 from archwright.registry import Registry
 from archwright.store.contract import Counts, Event, Store, StudyRecord, Transaction
 from archwright.store.memory import MemoryStore
@@ -72,6 +73,8 @@ def open_store(url: str | Path | Store | None, *, create: bool = True) -> Store:
     if url is None:
         return MemoryStore()
     text = str(url)
+    if text.strip(":") == "memory" and ":" in text:  # else it would be a file of that name
+        raise StoreError(f'the store in memory is written "memory://"; got {text!r}')
     scheme = text.partition("://")[0] if "://" in text else "sqlite"
     return STORES.get(scheme)(text, create=create)
 
