@@ -50,7 +50,7 @@ def _one_step(network: nn.Module, split: Split, task: Task, recipe: Recipe, engi
     training = Training(network, split, None, recipe, task=task, seed=0, engine=engine)
     assert training.stepper.name == {"auto": "dense", "eager": "eager"}[engine]
     loss = torch.zeros((), dtype=split.inputs.dtype)
-    with training._training_mode():
+    with training.stepper.epoch():
         training.stepper.gradients(torch.arange(len(split)), loss)
     return torch.cat([loss[None], training.flat.gradients, training.flat.values])
 

@@ -7,6 +7,9 @@ the processor's cache; `program.py` writes the list.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
+import torch
 from torch import Tensor, nn
 
 from archwright.data import Split
@@ -40,6 +43,10 @@ class DenseStepper:
         self._targets = split.targets
         self._programs: dict[int, Program] = {}
 
+    def epoch(self) -> AbstractContextManager[None]:
+        """Let calls cost less."""
+        return torch.inference_mode()
+
     def gradients(self, rows: Tensor, loss: Tensor) -> None:
         """Write the gradients and the loss; see `Stepper`."""
         program = self._programs.get(len(rows)) or self._compile(len(rows))
@@ -47,14 +54,15 @@ class DenseStepper:
 
     def _compile(self, rows: int) -> Program:
         """Bind the step to buffers for a batch of so many rows: the full one, and the last."""
-        program = Program(
-            self._layers,
-            self._inputs,
-            rows,
-            flat=self._flat,
-            loss=self._loss,
-            rng=self._streams.dropout,
-        )
+        with torch.inference_mode(False):  # buffers that may be used in any mode
+            program = Program(
+                self._layers,
+                self._inputs,
+                rows,
+                flat=self._flat,
+                loss=self._loss,
+                rng=self._streams.dropout,
+            )
         self._programs[rows] = program
         return program
 

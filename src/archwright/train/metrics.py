@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -57,42 +58,44 @@ def outputs_of(network: nn.Module, inputs: Tensor) -> Tensor:
     """Return `(rows, outputs)` in evaluation mode, some rows at a time, without gradients."""
     like = next(network.parameters(), inputs)
     was_training = network.training
-    network.eval()
+    if any(module.training for module in network.modules()):
+        network.eval()
     try:
         with torch.no_grad():
             batches = torch.split(inputs, _ROWS if inputs.dim() <= 2 else _IMAGES)
             return torch.cat([network(b.to(like.device, like.dtype)) for b in batches])
     finally:
-        network.train(was_training)
+        if was_training:
+            network.train()
 
 
 def _classification(logits: Tensor, targets: Tensor) -> dict[str, float]:
+    """Measure on the processor: for some hundred rows the calls are the cost."""
+    logits, targets = logits.detach().float().cpu(), targets.cpu()
     classes = logits.shape[1]
-    loss = functional.cross_entropy(logits.float(), targets)
-    pairs = torch.bincount(targets * classes + logits.argmax(1), minlength=classes * classes)
-    table = pairs.view(classes, classes).double()  # (true class, predicted class)
+    loss = functional.cross_entropy(logits, targets)
+    scores, wanted = logits.numpy(), targets.numpy()
+    pairs = np.bincount(wanted * classes + scores.argmax(1), minlength=classes * classes)
+    table = pairs.reshape(classes, classes).astype(np.float64)  # (true class, predicted class)
     hits, true, predicted = table.diagonal(), table.sum(1), table.sum(0)
-    recall = (hits / true)[true > 0]
-    f1 = (2 * hits / (true + predicted))[true + predicted > 0]
+    occurs, involved = true > 0, true + predicted > 0
     metrics = {
-        "accuracy": hits.sum() / table.sum(),
-        "balanced_accuracy": recall.mean(),
-        "f1_macro": f1.mean(),
+        "accuracy": hits.sum() / len(wanted),
+        "balanced_accuracy": (hits[occurs] / true[occurs]).mean(),
+        "f1_macro": (2 * hits[involved] / (true + predicted)[involved]).mean(),
         "loss": loss,
     }
-    if classes == 2 and bool((true > 0).all()):
-        metrics["auc"] = _auc(logits[:, 1].double() - logits[:, 0].double(), targets.bool())
+    if classes == 2 and occurs.all():
+        margins = scores[:, 1].astype(np.float64) - scores[:, 0]
+        metrics["auc"] = _auc(margins[wanted == 1], margins[wanted == 0])
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _auc(scores: Tensor, positive: Tensor) -> Tensor:
+def _auc(positives: np.ndarray, negatives: np.ndarray) -> float:
     """Probability that a positive scores above a negative, ties counting half."""
-    values, group, counts = torch.unique(scores, return_inverse=True, return_counts=True)
-    positives = torch.zeros_like(values).index_add_(0, group, positive.double())
-    negatives = counts - positives
-    below = negatives.cumsum(0) - negatives / 2
-    area: Tensor = (positives * below).sum() / (positives.sum() * negatives.sum())
-    return area
+    ranked = np.sort(negatives)
+    below, not_above = (np.searchsorted(ranked, positives, side) for side in ("left", "right"))
+    return float((below.sum() + not_above.sum()) / (2 * len(positives) * len(negatives)))
 
 
 def _regression(

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from archwright.errors import EvaluationError
 from archwright.train.flat import Flat
 from archwright.train.loss import Loss
-from archwright.train.streams import dropout_mask
+from archwright.train.masks import Masks
 
 __all__ = ["LAYERS", "Program"]
 
@@ -79,7 +79,10 @@ class Program:
         loss: Loss,
         rng: torch.Generator,
     ) -> None:
-        self.flat, self.rows, self.rng = flat, rows, rng
+        self.flat, self.rows = flat, rows
+        self.masks = Masks(layers, inputs.shape[1], rows, rng=rng, dtype=inputs.dtype)
+        self.counts: list[Tensor] = []  # of batches, in the layers that track them
+        self._scratch: dict[int, Tensor] = {}
         self._forward: list[Call] = []
         self._backward: list[Call] = []  # in the order of running
         self._batch = inputs.new_empty(rows, inputs.shape[1])
@@ -92,11 +95,14 @@ class Program:
     def run(self, inputs: Tensor, targets: Tensor, rows: Tensor, loss: Tensor) -> None:
         """Compute the loss and all gradients for some rows of a split."""
         torch.index_select(inputs, 0, rows, out=self._batch)
+        self.masks.draw()
         for call in self._forward:
             call()
         self._head.run(targets, rows, loss)
         for call in self._backward:
             call()
+        if self.counts:
+            torch._foreach_add_(self.counts, 1)
 
     def add(self, forward: list[Call], backward: list[Call]) -> None:
         """Append the calls of a layer; backward passes run in the opposite order of layers."""
@@ -105,8 +111,18 @@ class Program:
 
     def new_value(self, features: int, like: _Value) -> _Value:
         """Return fresh buffers, `(features, batch)`."""
-        data = like.data.new_empty(features, self.rows)
+        data = self.new_data(features, like)
         return _Value(data, torch.empty_like(data))
+
+    def new_data(self, features: int, like: _Value) -> Tensor:
+        """Return a fresh buffer, `(features, batch)`."""
+        return like.data.new_empty(features, self.rows)
+
+    def scratch(self, features: int, like: _Value) -> Tensor:
+        """Return a buffer, `(features, batch)`, that keeps nothing from one call to the next."""
+        if features not in self._scratch:
+            self._scratch[features] = self.new_data(features, like)
+        return self._scratch[features]
 
     def gradient(self, parameter: Tensor) -> Tensor:
         """Return where the gradient of a parameter goes."""
@@ -137,7 +153,7 @@ def _linear(program: Program, layer: nn.Module, x: _Value) -> _Value:
 
 def _relu(program: Program, layer: nn.Module, x: _Value) -> _Value:
     if x.kept:
-        y = program.new_value(len(x.data), x).data
+        y = program.new_data(len(x.data), x)
         forward: Call = partial(torch.clamp_min, x.data, 0, out=y)
     else:
         y = x.data
@@ -148,7 +164,7 @@ def _relu(program: Program, layer: nn.Module, x: _Value) -> _Value:
 
 
 def _tanh(program: Program, layer: nn.Module, x: _Value) -> _Value:
-    y = program.new_value(len(x.data), x).data if x.kept else x.data
+    y = program.new_data(len(x.data), x) if x.kept else x.data
     forward = partial(torch.tanh, x.data, out=y)
     backward = partial(_tanh_backward, x.gradient, y, grad_input=x.gradient)
     program.add([forward], [backward] if x.wanted else [])
@@ -158,7 +174,7 @@ def _tanh(program: Program, layer: nn.Module, x: _Value) -> _Value:
 def _gelu(program: Program, layer: nn.Module, x: _Value) -> _Value:
     assert isinstance(layer, nn.GELU)
     kind = layer.approximate
-    y = program.new_value(len(x.data), x).data
+    y = program.new_data(len(x.data), x)
     forward = partial(_gelu_forward, x.data, approximate=kind, out=y)
     backward = partial(_gelu_backward, x.gradient, x.data, approximate=kind, grad_input=x.gradient)
     program.add([forward], [backward] if x.wanted else [])
@@ -166,7 +182,7 @@ def _gelu(program: Program, layer: nn.Module, x: _Value) -> _Value:
 
 
 def _silu(program: Program, layer: nn.Module, x: _Value) -> _Value:
-    y = program.new_value(len(x.data), x).data
+    y = program.new_data(len(x.data), x)
     forward = partial(_silu_forward, x.data, out=y)
     backward = partial(_silu_backward, x.gradient, x.data, grad_input=x.gradient)
     program.add([forward], [backward] if x.wanted else [])
@@ -174,18 +190,14 @@ def _silu(program: Program, layer: nn.Module, x: _Value) -> _Value:
 
 
 def _dropout(program: Program, layer: nn.Module, x: _Value) -> _Value:
-    assert isinstance(layer, nn.Dropout)
-    p = layer.p
-    if p == 0:
+    mask = program.masks.of(layer)
+    if mask is None:
         return x
-    y = program.new_value(len(x.data), x).data
-    mask = torch.empty_like(y)
-
-    def forward() -> None:
-        dropout_mask(mask, p, program.rng)
-        torch.mul(x.data, mask, out=y)
-
-    program.add([forward], [partial(x.gradient.mul_, mask)] if x.wanted else [])
+    y = program.new_data(len(x.data), x) if x.kept else x.data
+    program.add(
+        [partial(torch.mul, x.data, mask, out=y)],
+        [partial(x.gradient.mul_, mask)] if x.wanted else [],
+    )
     return _Value(y, x.gradient, x.wanted)
 
 
@@ -199,67 +211,77 @@ def _batch_norm(program: Program, layer: nn.Module, x: _Value) -> _Value:
     gain, shift = layer.weight.detach()[:, None], layer.bias.detach()[:, None]
     d_gain, d_shift = program.gradient(layer.weight), program.gradient(layer.bias)
     running_mean, running_var = layer.running_mean, layer.running_var
-    count, momentum, rows = layer.num_batches_tracked, layer.momentum, program.rows
+    count, follow, rows = layer.num_batches_tracked, layer.momentum, program.rows
     assert running_mean is not None
     assert running_var is not None
     assert count is not None
-    assert momentum is not None
-    y = program.new_value(len(x.data), x)
-    dy, work = y.gradient, torch.empty_like(y.data)
-    kept: list[Tensor] = []
+    assert follow is not None
+    program.counts.append(count)
+    wanted = x.wanted
+    y = program.new_data(len(x.data), x)
+    c = program.new_data(len(x.data), x) if x.kept else x.data  # x - mean
+    dy, work = x.gradient, program.scratch(len(x.data), x)
+    mean, norm, variance, r, factor = x.data.new_empty(5, len(x.data), 1)
+    means, variances = mean[:, 0], variance[:, 0]
+    scale = torch.empty_like(r)  # gain r
+    none, epsilon, each = (x.data.new_tensor(number) for number in (0.0, layer.eps, 1 / rows))
+    ones = x.data.new_ones(rows)
+    parts = torch.full_like(ones, 1 / rows)
 
     def forward() -> None:
-        # By feature, batch normalisation is layer normalisation along the rows of the buffer.
-        normal, mean, r = torch.native_layer_norm(x.data, [rows], None, None, layer.eps)
-        torch.addcmul(shift, normal, gain, out=y.data)
-        variance = r.flatten().pow(-2).sub_(layer.eps).clamp_(min=0)
-        running_mean.lerp_(mean.flatten(), momentum)
-        running_var.lerp_(variance.mul_(rows / (rows - 1)), momentum)
-        count.add_(1)
-        kept[:] = normal, r
+        torch.mv(x.data, parts, out=means)
+        torch.sub(x.data, mean, out=c)
+        torch.linalg.vector_norm(c, dim=1, keepdim=True, out=norm)
+        torch.addcmul(none, norm, norm, value=1 / (rows - 1), out=variance)  # unbiased
+        torch.addcmul(epsilon, norm, norm, value=1 / rows, out=r).rsqrt_()
+        torch.mul(gain, r, out=scale)
+        torch.mul(c, scale, out=y).add_(shift)
+        running_mean.lerp_(means, follow)
+        running_var.lerp_(variances, follow)
 
     def backward() -> None:
-        normal, r = kept
-        torch.mul(dy, normal, out=work)
-        torch.sum(work, 1, out=d_gain)
-        torch.sum(dy, 1, out=d_shift)
-        if x.wanted:
-            torch.mul(normal, (d_gain / rows)[:, None], out=work)
-            torch.sub(dy, work, out=x.gradient)
-            x.gradient.sub_((d_shift / rows)[:, None]).mul_(gain * r)
+        torch.mul(dy, c, out=work)
+        torch.mv(work, ones, out=d_gain).mul_(r_line)
+        torch.mv(dy, ones, out=d_shift)
+        if wanted:
+            torch.addcmul(none, d_gain_line, r, value=-1 / rows, out=factor)
+            dy.add_(torch.mul(c, factor, out=work))
+            dy.sub_(torch.mul(d_shift_line, each, out=factor)).mul_(scale)
 
+    r_line, d_gain_line, d_shift_line = r[:, 0], d_gain[:, None], d_shift[:, None]
     program.add([forward], [backward])
-    return y
+    return _Value(y, dy)
 
 
 def _layer_norm(program: Program, layer: nn.Module, x: _Value) -> _Value:
     assert isinstance(layer, nn.LayerNorm)
-    gain, shift = layer.weight.detach(), layer.bias.detach()
+    gain, shift = layer.weight.detach()[:, None], layer.bias.detach()[:, None]
     d_gain, d_shift = program.gradient(layer.weight), program.gradient(layer.bias)
-    shape, wanted = list(layer.normalized_shape), x.wanted
-    y = program.new_value(len(x.data), x)
-    by_row = x.data.new_empty(program.rows, len(x.data))  # (batch, features)
-    dy_by_row = torch.empty_like(by_row)
-    kept: list[Tensor] = []
+    features, wanted = len(x.data), x.wanted
+    y = program.new_data(features, x)
+    n = program.new_data(features, x) if x.kept else x.data
+    dy, work = x.gradient, program.scratch(features, x)
+    statistics, r = x.data.new_empty(2, program.rows)
+    epsilon = x.data.new_tensor(layer.eps)
+    ones, parts = x.data.new_ones(program.rows), x.data.new_full((features,), 1 / features)
 
     def forward() -> None:
-        by_row.copy_(x.data.t())
-        normal, mean, r = torch.native_layer_norm(by_row, shape, gain, shift, layer.eps)
-        y.data.copy_(normal.t())
-        kept[:] = mean, r
+        torch.sub(x.data, torch.mv(x.data.t(), parts, out=statistics), out=n)
+        torch.mul(n, n, out=work)
+        torch.mv(work.t(), parts, out=r).add_(epsilon).rsqrt_()
+        torch.mul(n.mul_(r), gain, out=y).add_(shift)
 
     def backward() -> None:
-        dy_by_row.copy_(y.gradient.t())
-        dx, own_d_gain, own_d_shift = torch.ops.aten.native_layer_norm_backward(
-            dy_by_row, by_row, shape, *kept, gain, shift, [wanted, True, True]
-        )
-        d_gain.copy_(own_d_gain)
-        d_shift.copy_(own_d_shift)
+        torch.mv(torch.mul(dy, n, out=work), ones, out=d_gain)
+        torch.mv(dy, ones, out=d_shift)
         if wanted:
-            x.gradient.copy_(dx.t())
+            dy.mul_(gain)
+            torch.mv(torch.mul(dy, n, out=work).t(), parts, out=statistics)
+            torch.mul(n, statistics, out=work)
+            dy.sub_(torch.mv(dy.t(), parts, out=statistics)).sub_(work).mul_(r)
 
     program.add([forward], [backward])
-    return y
+    return _Value(y, dy)
 
 
 LAYERS: dict[type[nn.Module], Callable[[Program, nn.Module, _Value], _Value]] = {

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from archwright.seeding import derive_seed
 
-__all__ = ["Streams", "dropout_mask", "own_dropout"]
+__all__ = ["Streams", "dropout_mask", "dropout_threshold", "own_dropout"]
 
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
@@ -89,4 +89,9 @@ def dropout_mask(mask: Tensor, p: float, rng: torch.Generator) -> Tensor:
     words = torch.empty((mask.numel() + 3) // 4, dtype=torch.int64, device=mask.device)
     words.random_(-(2**63), None, generator=rng)
     mask.copy_(words.view(torch.int16)[: mask.numel()].view(mask.shape))
-    return mask.ge_(round(p * 2**16) - 2**15).mul_(1 / (1 - p))
+    return mask.ge_(dropout_threshold(p)).mul_(1 / (1 - p))
+
+
+def dropout_threshold(p: float) -> int:
+    """Return the smallest of the values -2**15 to 2**15 - 1 of 16 random bits that keep."""
+    return round(p * 2**16) - 2**15

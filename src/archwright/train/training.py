@@ -30,7 +30,7 @@ from archwright.train.metrics import measure
 from archwright.train.optimizer import Optimizer
 from archwright.train.recipe import Recipe
 from archwright.train.schedule import learning_rate
-from archwright.train.streams import Streams, own_dropout
+from archwright.train.streams import Streams
 
 __all__ = ["Fitted", "OnEpoch", "Training", "threads", "threads_for"]
 
@@ -89,7 +89,7 @@ class Training:
         device = recipe.torch_device()
         _check(train, validation, recipe, task)
         recipe = settle_layout(network, recipe)
-        self.network = network.to(device).train()
+        self.network = network.to(device).eval()  # but for the steps; see `Stepper.epoch`
         if recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
         self.recipe, self.task, self.scale, self.seed = recipe, task, scale, seed
@@ -172,7 +172,7 @@ class Training:
         batches = batches_of(order, recipe.batch_size)
         losses = torch.zeros(len(batches), dtype=flat.values.dtype, device=device)
         first = self.epoch * len(batches)
-        with self._training_mode():
+        with self.stepper.epoch():
             for step, rows in enumerate(batches):
                 self.stepper.gradients(rows, losses[step])
                 self.update(first + step, len(batches))
@@ -198,18 +198,10 @@ class Training:
         if self.average is not None:
             _follow(self.average, flat.values, step, recipe.ema_decay)
 
-    @contextmanager
-    def _training_mode(self) -> Iterator[None]:
-        """Set up what the steps of an epoch need, and no longer."""
-        self.network.train()
-        if self.recipe.compile:  # the compiler does not follow a foreign generator
-            yield
-            return
-        with own_dropout(self.network, self.streams.dropout):
-            yield
-
     def check_finite(self, losses: Tensor) -> None:
         """Raise `EvaluationError` if a loss of this epoch or a weight is not finite."""
+        if math.isfinite(losses.sum() + self.flat.values.sum()):
+            return  # as nearly always; a finite sum has finite terms
         finite = losses.isfinite()
         if not bool(finite.all()):
             step = int((~finite).nonzero()[0])
