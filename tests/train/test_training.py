@@ -118,6 +118,21 @@ class _Noisy(nn.Module):
         return outputs
 
 
+def test_a_network_is_in_training_mode_for_the_steps_alone(digits: Splits, ten: Task) -> None:
+    seen = []
+
+    class Watched(nn.Linear):
+        def forward(self, inputs: Tensor) -> Tensor:
+            seen.append((torch.is_grad_enabled(), self.training))
+            return super().forward(inputs)
+
+    network = nn.Sequential(Watched(64, 10))
+    fit(network, *digits, Recipe(epochs=2, batch_size=600), task=ten, seed=0)
+    step, measuring = (True, True), (False, False)
+    assert seen == [step, step, measuring] * 2
+    assert not network.training
+
+
 def test_modules_that_use_the_global_generator_are_reproducible_and_leave_it_alone(
     digits: Splits, ten: Task
 ) -> None:

@@ -35,7 +35,7 @@ __all__ = ["fit_many"]
 Report = Callable[[int, int, Mapping[str, float]], None]
 
 _OPERATIONS_PER_WEIGHT = 6  # a multiplication and an addition, forward and twice backward
-_SHORT_STEP = 10e6  # operations, see docs/decisions/0020
+_SHORT_STEP = 15e6  # operations, see docs/decisions/0020
 _POLL_SECONDS = 0.1
 _SPLIT_EFFICIENCY = 0.8
 """How much of each further thread a network that is trained alone makes use of."""
@@ -194,7 +194,7 @@ def side_by_side(costs: Mapping[M, Cost | None], workers: int) -> list[M]:
 def _too_short(networks: Sequence[nn.Module], train: Split, recipe: Recipe) -> bool:
     """Return whether steps are too short for threads to take turns with the interpreter.
 
-    A step of a dense network is some fifty calls; below about ten million operations they are
+    A step of a dense network is some fifty calls; below about fifteen million operations they are
     over sooner than the interpreter lock changes hands, and one after the other is faster.
     """
     if not networks or any(dense_layers(n, recipe, train.inputs) is None for n in networks):

@@ -304,33 +304,29 @@ class _CrossEntropy:
     """Softmax and cross-entropy, with label smoothing and class weights."""
 
     def __init__(self, outputs: _Value, loss: Loss) -> None:
-        self._outputs, self._gradient = outputs.data.t(), outputs.gradient.t()  # (batch, classes)
-        rows, classes = self._outputs.shape
+        self._outputs, self._gradient = outputs.data, outputs.gradient  # (classes, batch)
+        rows = self._outputs.shape[1]
         self._scale = 1 / rows
         self._weights = loss.class_weights
-        table = -loss.target_table(outputs.data.dtype, outputs.data.device)
+        table = -loss.target_table(outputs.data.dtype, outputs.data.device).t().contiguous()
         self._table = table if self._weights is not None else table * self._scale
         self._classes = torch.empty(rows, dtype=torch.int64)
-        self._logits, self._asked, self._log_p, self._p = (
-            outputs.data.new_empty(rows, classes) for _ in range(4)
-        )
+        self._asked, self._log_p, self._p = (torch.empty_like(self._outputs) for _ in range(3))
         self._asked_line, self._log_p_line = self._asked.view(-1), self._log_p.view(-1)
 
     def run(self, targets: Tensor, rows: Tensor, loss: Tensor) -> None:
         """Write the loss, and its gradient with respect to the outputs."""
         classes, asked, p = self._classes, self._asked, self._p
         torch.index_select(targets, 0, rows, out=classes)
-        torch.index_select(self._table, 0, classes, out=asked)  # -t
-        self._logits.copy_(self._outputs)
-        torch.log_softmax(self._logits, 1, out=self._log_p)
+        torch.index_select(self._table, 1, classes, out=asked)  # -t
+        torch.log_softmax(self._outputs, 0, out=self._log_p)
         torch.exp(self._log_p, out=p)
         if self._weights is None:
-            torch.add(asked, p, alpha=self._scale, out=p)
+            torch.add(asked, p, alpha=self._scale, out=self._gradient)
         else:
             asked.div_(self._weights.index_select(0, classes).sum())
-            torch.addcmul(asked, p, asked.sum(1, keepdim=True), value=-1, out=p)
+            torch.addcmul(asked, p, asked.sum(0, keepdim=True), value=-1, out=self._gradient)
         torch.dot(self._asked_line, self._log_p_line, out=loss)
-        self._gradient.copy_(p)
 
 
 class _Squares:
