@@ -15,12 +15,17 @@ NASWOT, batch 128, seconds without building the network:
 
 All of a kind must agree to the last bit, or the script stops. Pruning family, batch 64: all in
 units of one forward and backward pass of the cross entropy.
+
+Small networks, 100 perceptrons of 1-3 hidden layers with ReLU and without dropout on 128 inputs of
+64 features: what building and scoring take beside the forward pass, which is all that networks of
+equal shapes could share. See docs/decisions/0030.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -168,6 +173,34 @@ def pruning(count: int, rounds: int) -> dict[str, list[float]]:
     return times
 
 
+SMALL_SHAPE, SMALL_COUNT = (64,), 100
+
+
+def small(rounds: int) -> dict[str, list[float]]:
+    """Return seconds for each perceptron: to build it, to run it, to score it."""
+    space = space_named("mlp", activation=("relu",), dropout=(0.0,))
+    architectures = space.sample_many(SMALL_COUNT, rng=np.random.default_rng(0))
+    noise = Batch.noise(SMALL_SHAPE, 128)
+    batch = Batch(noise.inputs, torch.arange(128) % CLASSES)
+    four = ("naswot", "synflow", "jacob_cov", "snip")
+    ways: dict[str, Callable[[nn.Module, Batch], Any]] = {
+        "forward": forward,
+        "naswot": lambda n, b: float(score(n, b, profile="naswot-icml")),
+        "four": lambda n, b: [s.value for s in next(score_many([n], b, four)).values()],
+        "clean": clean,  # last: numpy's threads go on spinning after it
+    }
+    times: dict[str, list[float]] = {name: [] for name in ("build", *ways)}
+    for _ in range(rounds):
+        for architecture in architectures:
+            started = clock()
+            network = build(architecture, SMALL_SHAPE, CLASSES, seed=0)
+            times["build"].append(clock() - started)
+            found = timed(ways, network, batch, times)
+            singular = math.isnan(found["naswot"])  # fewer units than rows: rounding is no score
+            assert singular or math.isclose(found["naswot"], found["clean"]), found
+    return times
+
+
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 clock = CLOCKS["wall"]
 
@@ -198,7 +231,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", choices=["naswot", "pruning"])
+    parser.add_argument("--only", choices=["naswot", "pruning", "small"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=list(CLOCKS), default="wall", help="cpu: if it is busy")
     parser.add_argument("--out", type=Path, default=Path("perf/results/proxies.json"))
@@ -208,7 +241,7 @@ def main() -> int:
     clock = CLOCKS[arguments.clock]
     times: dict[str, dict[str, list[float]]] = {}
     ratios: dict[str, float] = {}
-    if arguments.only != "pruning":
+    if arguments.only in (None, "naswot"):
         found = times["naswot"] = naswot(arguments.networks, arguments.rounds)
         for name in ("reference", "clean"):
             ratios[f"{name} / ours"] = ratio(found, name, "ours")
@@ -220,14 +253,23 @@ def main() -> int:
                 found["ours"], found["ours bare"], found["forward"], strict=True
             )
         )
-    if arguments.only != "naswot":
+    if arguments.only in (None, "pruning"):
         found = times["pruning"] = pruning(arguments.networks, arguments.rounds)
         ratios |= {f"{name} / pass": ratio(found, name, "pass") for name in found if name != "pass"}
+    if arguments.only in (None, "small"):
+        found = times["small"] = small(arguments.rounds)
+        ratios["small: clean / naswot"] = ratio(found, "clean", "naswot")
+        ratios["small: forward / build and naswot"] = statistics.median(
+            forward / (build + own)
+            for forward, build, own in zip(
+                found["forward"], found["build"], found["naswot"], strict=True
+            )
+        )
     for task, values in times.items():
-        print(f"{task}: seconds, median (least - most)")
+        print(f"{task}: milliseconds, median (least - most)")
         for name, seconds in values.items():
-            middle = statistics.median(seconds)
-            print(f"  {name:10} {middle:7.3f} ({min(seconds):.3f} - {max(seconds):.3f})")
+            low, middle, high = (1e3 * how(seconds) for how in (min, statistics.median, max))
+            print(f"  {name:10} {middle:8.2f} ({low:.2f} - {high:.2f})")
     broken = False
     for name, value in ratios.items():
         least, most = GOALS_AT_LEAST.get(name), GOALS_AT_MOST.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ import pytest
 os.environ.setdefault("MPLBACKEND", "Agg")
 if "PYTEST_XDIST_WORKER" in os.environ:  # the test processes fill the machine already
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so for jobs of a shell in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start inherits it
 
 # No deadline: the machine may be busy. "quick" always draws the same examples, so that a green
 # run stays green; `pytest --hypothesis-profile thorough` goes looking for new ones.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from archwright.errors import ProxyError
 from archwright.network import build
 from archwright.proxy import Batch, Passes, make_proxy, score
+from archwright.proxy.naswot import has_inverse
 from archwright.space import space_named
 
 LN2 = math.log(2)
@@ -64,6 +65,21 @@ def test_dependent_codes_are_singular() -> None:
     found = of_codes("0011", "0101", "1100", "1010")
     assert found.status == "singular"
     assert "linearly dependent" in found.reason
+
+
+@pytest.mark.parametrize("least", [1.0, 1e-6, 1e-10, 1e-13, 1e-14, 1e-15, 1e-17, 0.0, -1e-12])
+@pytest.mark.parametrize("greatest", [1.0, 5e4])
+def test_a_kernel_has_an_inverse_if_its_spectrum_says_so(least: float, greatest: float) -> None:
+    rng = np.random.default_rng(0)
+    basis, _ = np.linalg.qr(rng.normal(size=(40, 40)))
+    values = greatest * np.linspace(1, 0.5, 40)
+    values[-1] = greatest * least
+    kernel = (basis * values) @ basis.T
+    spectrum = np.linalg.eigvalsh(kernel)
+    expected = bool(spectrum[0] > spectrum[-1] * 40 * np.finfo(np.float64).eps)
+    assert has_inverse(torch.from_numpy(kernel)) is expected
+    if least in (1.0, 1e-6, 1e-10, 0.0, -1e-12):  # far from the bound
+        assert expected is (least > 0)
 
 
 def test_every_bit_m_times_adds_batch_ln_m() -> None:

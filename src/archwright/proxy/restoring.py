@@ -32,9 +32,9 @@ def preserved(network: nn.Module) -> Iterator[None]:
     modules = list(network.modules())
     modes = [module.training for module in modules]
     tables = [(m, dict(m._parameters), dict(m._buffers)) for m in modules]
-    tensors = _tensors(network)
+    tensors = _tensors(modules)
     values = [tensor.detach().clone() for tensor in tensors]
-    grads = [(p, p.grad, p.requires_grad) for p in network.parameters()]
+    grads = [(p, p.grad, p.requires_grad) for p in tensors if isinstance(p, nn.Parameter)]
     states = _generator_states(tensors)
     try:
         _lend_buffers(modules)
@@ -65,7 +65,7 @@ def replaced(network: nn.Module, function: Callable[[Tensor], Tensor]) -> Iterat
         network: What is changed.
         function: From old values to new; must not change what it is given.
     """
-    tensors = list({id(tensor): tensor for tensor in _tensors(network)}.values())
+    tensors = _tensors(network.modules())
     values = [tensor.data for tensor in tensors]
     try:
         for tensor, value in zip(tensors, values, strict=True):
@@ -92,8 +92,10 @@ def _refill(table: dict[str, T], entries: dict[str, T]) -> None:
     table.update(entries)
 
 
-def _tensors(network: nn.Module) -> list[Tensor]:
-    tensors = [*network.parameters(), *network.buffers()]
+def _tensors(modules: Iterable[nn.Module]) -> list[Tensor]:
+    """Return all parameters and buffers, each once."""
+    held = [(*module._parameters.values(), *module._buffers.values()) for module in modules]
+    tensors = list({id(t): t for some in held for t in some if t is not None}.values())
     if any(map(is_lazy, tensors)):
         raise ProxyError(
             "expected a network with known shapes; got a lazy layer that has seen no input: "

@@ -7,10 +7,14 @@ layer, y its output and d for the derivative of the loss, the backward passes ar
     linear               y = W x + b                 dW = dy x', db = sum(dy), dx = W' dy
     cross-entropy        -sum(t log p)               dz = sum(t) p - t, for each row of the batch
     squared error        mean((z - t)**2)            dz = 2 (z - t) / (batch * outputs)
-    batch normalisation  y = gain (x - mean) r + shift, r = 1 / deviation, n = (x - mean) r
-                         dx = gain r (dy - mean(dy) - n mean(dy n))
+    batch normalisation  y = gain c r + shift, c = x - mean, r = 1 / deviation of a feature
+                         dx = gain r (dy - mean(dy) - c r**2 mean(dy c))
+    layer normalisation  y = gain n + shift, n = (x - mean) r, r = 1 / deviation of a row
+                         dx = r (dn - mean(dn) - n mean(dn n)), dn = gain dy
 
-([Ioffe2015batch]_ for the last). The gradient of the input of the first layer is never formed.
+([Ioffe2015batch]_ and [Ba2016layer]_ for the last two). The gradient of the input of the first
+layer is never formed. Calls are the cost of a small step: they are few, and none takes a number
+where a tensor of that number made beforehand will do.
 """
 
 from __future__ import annotations
@@ -219,14 +223,14 @@ def _batch_norm(program: Program, layer: nn.Module, x: _Value) -> _Value:
     program.counts.append(count)
     wanted = x.wanted
     y = program.new_data(len(x.data), x)
-    c = program.new_data(len(x.data), x) if x.kept else x.data  # x - mean
+    c = program.new_data(len(x.data), x) if x.kept else x.data
     dy, work = x.gradient, program.scratch(len(x.data), x)
-    mean, norm, variance, r, factor = x.data.new_empty(5, len(x.data), 1)
-    means, variances = mean[:, 0], variance[:, 0]
-    scale = torch.empty_like(r)  # gain r
+    # (features, 1) each; scale is gain r
+    mean, norm, variance, r, scale, factor = x.data.new_empty(6, len(x.data), 1)
+    means, variances, inverses = mean[:, 0], variance[:, 0], r[:, 0]
+    gains, shifts = d_gain[:, None], d_shift[:, None]
     none, epsilon, each = (x.data.new_tensor(number) for number in (0.0, layer.eps, 1 / rows))
-    ones = x.data.new_ones(rows)
-    parts = torch.full_like(ones, 1 / rows)
+    ones, parts = x.data.new_ones(rows), x.data.new_full((rows,), 1 / rows)
 
     def forward() -> None:
         torch.mv(x.data, parts, out=means)
@@ -241,14 +245,13 @@ def _batch_norm(program: Program, layer: nn.Module, x: _Value) -> _Value:
 
     def backward() -> None:
         torch.mul(dy, c, out=work)
-        torch.mv(work, ones, out=d_gain).mul_(r_line)
+        torch.mv(work, ones, out=d_gain).mul_(inverses)
         torch.mv(dy, ones, out=d_shift)
         if wanted:
-            torch.addcmul(none, d_gain_line, r, value=-1 / rows, out=factor)
+            torch.addcmul(none, gains, r, value=-1 / rows, out=factor)
             dy.add_(torch.mul(c, factor, out=work))
-            dy.sub_(torch.mul(d_shift_line, each, out=factor)).mul_(scale)
+            dy.sub_(torch.mul(shifts, each, out=factor)).mul_(scale)
 
-    r_line, d_gain_line, d_shift_line = r[:, 0], d_gain[:, None], d_shift[:, None]
     program.add([forward], [backward])
     return _Value(y, dy)
 
