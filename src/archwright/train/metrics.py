@@ -70,8 +70,8 @@ def outputs_of(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def _classification(logits: Tensor, targets: Tensor) -> dict[str, float]:
-    """Measure on the processor: for some hundred rows the calls are the cost."""
-    logits, targets = logits.detach().float().cpu(), targets.cpu()
+    """Count in numpy: for some hundred rows the calls are the cost."""
+    logits, targets = logits.detach().cpu().double(), targets.cpu()
     classes = logits.shape[1]
     loss = functional.cross_entropy(logits, targets)
     scores, wanted = logits.numpy(), targets.numpy()
@@ -86,7 +86,7 @@ def _classification(logits: Tensor, targets: Tensor) -> dict[str, float]:
         "loss": loss,
     }
     if classes == 2 and occurs.all():
-        margins = scores[:, 1].astype(np.float64) - scores[:, 0]
+        margins = scores[:, 1] - scores[:, 0]
         metrics["auc"] = _auc(margins[wanted == 1], margins[wanted == 0])
     return {name: float(value) for name, value in metrics.items()}
 
