@@ -4,6 +4,10 @@ There is no chief. Each turn of the loop is one short transaction in which a wor
 it finished and claims what is next; if nothing is waiting it catches its planner up with the
 history, asks and enqueues. Serial runs, local processes and other machines differ only in who
 starts the loop.
+
+Where asking takes long, because networks are scored or a predictor is fitted, it is not done under
+the lock of the store, for which others wait: the worker asks between two turns, and enqueues with
+the second one if nobody else has asked meanwhile. If somebody has, it catches up and asks again.
 """
 
 from __future__ import annotations
@@ -23,13 +27,15 @@ from archwright.run.callbacks import Callback
 from archwright.run.planner import Planner
 from archwright.run.seeds import trial_seeds
 from archwright.store import Counts, Store, StudyRecord, Transaction
-from archwright.trial import Budget, Outcome, Trial
+from archwright.trial import Budget, Outcome, Proposal, Trial
 
 __all__ = ["Worker", "WorkerOptions", "owner_name"]
 
 _LOG = logging.getLogger(__name__)
 _GROUP_SECONDS = 0.005
 _LARGEST_GROUP = 32
+_LONG_ASK_SECONDS = 0.05
+_FADING = 0.9  # of the memory of long asks, at each ask: a model may be fitted at every tenth
 _ASKED = "asked to stop"
 
 
@@ -104,6 +110,10 @@ class Worker:
         self._context = Context(self.options.should_stop, self._report)
         self._in_flight: list[tuple[Trial, Outcome]] = []
         self._asked_in_doubt = False
+        self._ask_seconds = 2 * _LONG_ASK_SECONDS if planner.strategy.takes_guide else 0.0
+        self._to_ask = 0  # so many, before the next turn
+        self._missed: Sequence[Trial] = ()  # asked by others, to be repeated before that
+        self._prepared: tuple[list[Proposal], int] | None = None
         self._reason: str | None = None
 
     def run(self) -> str:
@@ -139,6 +149,8 @@ class Worker:
                 self._pace((time.perf_counter() - started) / len(claimed))
             elif self._reason is not None:
                 return self._reason
+            elif self._to_ask:
+                self._ask_ahead()
             else:
                 time.sleep(pause)
                 pause = min(2 * pause, self.options.poll_seconds)
@@ -157,7 +169,7 @@ class Worker:
         """Hand in, and take the next."""
         if self._asked_in_doubt:
             # The transaction in which we asked was lost; what we asked may not be the history.
-            self.planner.reset()
+            self._forget()
             self._asked_in_doubt = False
         finished = []
         for trial, outcome in self._in_flight:
@@ -191,13 +203,23 @@ class Worker:
     def _start(self, tx: Transaction, counts: Counts, wanted: int) -> list[Trial]:
         """Ask the strategy and take what it proposes; or find out why to stop."""
         room = self._room(counts)
+        if self._prepared is not None:
+            mine = len(self._prepared[0])
+            if mine > room or counts["total"] > self.planner.asked - mine:
+                self._forget()  # others were faster, or nothing is left to spend
         if room == 0:
             # Others may still be at work; what they leave behind must be picked up.
             self._reason = self._spent(counts) if not counts["running"] else None
             return []
-        self._catch_up(tx, counts)
+        self._learn(tx, counts)
+        if self.planner.asked < counts["total"]:
+            self._missed = self.store.trials(self.study, since=self.planner.asked)
+        if self._ask_seconds > _LONG_ASK_SECONDS and self._prepared is None:
+            self._to_ask = min(wanted, room)
+            return []
         self._asked_in_doubt = True
-        proposals, told = self.planner.ask(min(wanted, room))
+        proposals, told = self._prepared or self._ask(min(wanted, room))
+        self._prepared = None
         if proposals:
             seeds = [self._seed_of(k, p) for k, p in enumerate(proposals, counts["total"])]
             self._reason = None
@@ -213,15 +235,32 @@ class Worker:
             self._reason = self.planner.stopped
         return []
 
-    def _catch_up(self, tx: Transaction, counts: Counts) -> None:
+    def _ask(self, wanted: int) -> tuple[list[Proposal], int]:
+        """Catch up with what others asked, and ask; see how long that takes."""
+        self.planner.catch_up(self._missed)
+        self._missed = ()
+        started = time.perf_counter()
+        asked = self.planner.ask(wanted)
+        self._ask_seconds = max(time.perf_counter() - started, _FADING * self._ask_seconds)
+        return asked
+
+    def _ask_ahead(self) -> None:
+        """Ask between two turns, for the next one."""
+        self._prepared = self._ask(self._to_ask)
+        self._to_ask = 0
+
+    def _forget(self) -> None:
+        """Drop what was asked and is not in the record; the planner must catch up anew."""
+        self._prepared, self._missed = None, ()
+        self.planner.reset()
+
+    def _learn(self, tx: Transaction, counts: Counts) -> None:
         planner = self.planner
         if planner.seen < counts["finished"]:
             for trial in tx.finished_since(planner.seen):
                 planner.learn(trial)
                 if trial.worker != self.owner:
                     self.evaluator.observe(trial)
-        if planner.asked < counts["total"]:
-            planner.catch_up(self.store.trials(self.study, since=planner.asked))
 
     def _room(self, counts: Counts) -> int:
         """Return how many more trials may be asked."""
