@@ -1,7 +1,7 @@
 """Test quality of whole searches against scikit-learn's defaults on the same splits.
 
     python perf/quality.py                         # the four built-in sets, 5 seeds, 10 trials
-    python perf/quality.py --csv FILE TARGET TASK  # a CSV file with 'parameters<=20000'
+    python perf/quality.py --csv FILE TARGET TASK  # a CSV file, 20 trials, 'parameters<=20000'
 
 scikit-learn's estimators are fitted on the training and validation rows together, standardised as
 for our networks, and tested on the same test rows. Results go to perf/results/quality*.json.
@@ -88,16 +88,17 @@ def main() -> None:
     parser.add_argument("--csv", nargs=3, metavar=("FILE", "TARGET", "TASK"))
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=5, help="how many")
-    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--trials", type=int, help="10, or 20 for a file, as searches have it")
     parser.add_argument("--only", choices=BUILT_IN)
     arguments = parser.parse_args()
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    trials = arguments.trials or (20 if arguments.csv else 10)
     if arguments.csv:
         file, target, task = arguments.csv
         table = measure(
             file,
             seeds,
-            arguments.trials,
+            trials,
             data={"target": target, "task": task},
             constraints=["parameters<=20000"],
         )
@@ -109,7 +110,7 @@ def main() -> None:
         found = {}
         for source, goal in BUILT_IN.items():
             if arguments.only in (None, source):
-                table = measure(source, seeds, arguments.trials)
+                table = measure(source, seeds, trials)
                 mean = float(np.mean(table["archwright"]))
                 print(
                     f"{source}: mean {mean:.4f}, goal {goal} "
