@@ -10,7 +10,8 @@ import pytest
 
 from archwright.run import Callback, Result, Study
 from archwright.space import Architecture, Choice, Space
-from archwright.store import open_store
+from archwright.store import Store, StudyRecord, Transaction, open_store
+from archwright.strategy import STRATEGIES
 from archwright.testing.fakes import ToyEvaluator
 from archwright.testing.strategies import ToyGuide
 from archwright.trial import Trial
@@ -44,13 +45,18 @@ class Interrupting(Callback):
 
 
 def run(
-    store: Path | None, guide: ToyGuide, *, resume: bool = False, callback: Callback | None = None
+    store: Store | Path | None,
+    guide: ToyGuide,
+    strategy: str = "filtered",
+    *,
+    resume: bool = False,
+    callback: Callback | None = None,
 ) -> Result:
     study = Study(
         SPACE,
-        "filtered",
+        strategy,
         ToyEvaluator(sleep_seconds=0.01),  # so that trials are taken one by one
-        guide=guide,
+        guide=guide if STRATEGIES.get(strategy).takes_guide else None,
         store=store,
         objective="max:val_score",
         budget=12,
@@ -100,3 +106,28 @@ def test_who_is_overtaken_by_the_end_stops(tmp_path: Path) -> None:
     result = run(path, Slow(lambda: run(path, ToyGuide(), resume=True)))
     assert result.reason == "all 12 trials done"
     assert asked(result.trials) == asked(run(None, ToyGuide()).trials)
+
+
+class Rollback(Exception):
+    """Ends a transaction that is to leave nothing behind."""
+
+
+@pytest.mark.parametrize("strategy", ["filtered", "regularized-evolution", "grid"])
+def test_a_transaction_that_is_lost_and_repeated_changes_nothing(
+    tmp_path: Path, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path / "s.db")
+    once = store.run
+
+    def twice(study: StudyRecord, function: Callable[[Transaction], object]) -> object:
+        def lost(tx: Transaction) -> None:
+            function(tx)
+            raise Rollback
+
+        with pytest.raises(Rollback):
+            once(study, lost)
+        return once(study, function)
+
+    monkeypatch.setattr(store, "run", twice)
+    shaken = run(store, ToyGuide(), strategy)
+    assert asked(shaken.trials) == asked(run(None, ToyGuide(), strategy).trials)
