@@ -67,7 +67,7 @@ def test_dependent_codes_are_singular() -> None:
     assert "linearly dependent" in found.reason
 
 
-@pytest.mark.parametrize("least", [1.0, 1e-6, 1e-10, 1e-13, 1e-14, 1e-15, 1e-17, 0.0, -1e-12])
+@pytest.mark.parametrize("least", [1.0, 1e-6, 1e-10, 1e-13, 2.5e-14, 1e-17, 0.0, -1e-12])
 @pytest.mark.parametrize("greatest", [1.0, 5e4])
 def test_a_kernel_has_an_inverse_if_its_spectrum_says_so(least: float, greatest: float) -> None:
     rng = np.random.default_rng(0)
@@ -75,11 +75,7 @@ def test_a_kernel_has_an_inverse_if_its_spectrum_says_so(least: float, greatest:
     values = greatest * np.linspace(1, 0.5, 40)
     values[-1] = greatest * least
     kernel = (basis * values) @ basis.T
-    spectrum = np.linalg.eigvalsh(kernel)
-    expected = bool(spectrum[0] > spectrum[-1] * 40 * np.finfo(np.float64).eps)
-    assert has_inverse(torch.from_numpy(kernel)) is expected
-    if least in (1.0, 1e-6, 1e-10, 0.0, -1e-12):  # far from the bound
-        assert expected is (least > 0)
+    assert has_inverse(torch.from_numpy(kernel)) is (least > 40 * math.ulp(1.0))
 
 
 def test_every_bit_m_times_adds_batch_ln_m() -> None:

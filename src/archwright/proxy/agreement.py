@@ -22,7 +22,8 @@ __all__ = ["Agreement", "differences", "differences_on_device", "packed"]
 
 _WORDS = 256  # of each code at a time; more would leave the cache
 _PAIRS = 1024  # pairs of codes at a time
-_SHORT, _MANY = 16, 32  # so many bits for each sample are short, if there are so many samples
+_MANY = 32  # samples, from which on a product of short codes is faster
+_SHORT = 16  # bits for each sample of the batch
 _EXACT = 1 << 20  # bits in one product of float32, exact up to 2**24
 
 Words = NDArray[np.uint64]

@@ -150,7 +150,7 @@ class Worker:
             elif self._reason is not None:
                 return self._reason
             elif self._to_ask:
-                self._ask_ahead()
+                self._prepared = self._ask(self._to_ask)
             else:
                 time.sleep(pause)
                 pause = min(2 * pause, self.options.poll_seconds)
@@ -171,6 +171,7 @@ class Worker:
             # The transaction in which we asked was lost; what we asked may not be the history.
             self._forget()
             self._asked_in_doubt = False
+        self._to_ask = 0  # a turn that was lost may have wanted some
         finished = []
         for trial, outcome in self._in_flight:
             kept = tx.finish(trial.number, trial.attempt, self.owner, outcome)
@@ -212,13 +213,13 @@ class Worker:
             self._reason = self._spent(counts) if not counts["running"] else None
             return []
         self._learn(tx, counts)
-        if self.planner.asked < counts["total"]:
-            self._missed = self.store.trials(self.study, since=self.planner.asked)
+        behind = self.planner.asked < counts["total"]
+        self._missed = self.store.trials(self.study, since=self.planner.asked) if behind else ()
         if self._ask_seconds > _LONG_ASK_SECONDS and self._prepared is None:
             self._to_ask = min(wanted, room)
             return []
         self._asked_in_doubt = True
-        proposals, told = self._prepared or self._ask(min(wanted, room))
+        proposals, told = self._prepared if self._prepared else self._ask(min(wanted, room))
         self._prepared = None
         if proposals:
             seeds = [self._seed_of(k, p) for k, p in enumerate(proposals, counts["total"])]
@@ -238,23 +239,18 @@ class Worker:
     def _ask(self, wanted: int) -> tuple[list[Proposal], int]:
         """Catch up with what others asked, and ask; see how long that takes."""
         self.planner.catch_up(self._missed)
-        self._missed = ()
         started = time.perf_counter()
         asked = self.planner.ask(wanted)
         self._ask_seconds = max(time.perf_counter() - started, _FADING * self._ask_seconds)
         return asked
 
-    def _ask_ahead(self) -> None:
-        """Ask between two turns, for the next one."""
-        self._prepared = self._ask(self._to_ask)
-        self._to_ask = 0
-
     def _forget(self) -> None:
         """Drop what was asked and is not in the record; the planner must catch up anew."""
-        self._prepared, self._missed = None, ()
+        self._prepared = None
         self.planner.reset()
 
     def _learn(self, tx: Transaction, counts: Counts) -> None:
+        """Take note of what others finished."""
         planner = self.planner
         if planner.seen < counts["finished"]:
             for trial in tx.finished_since(planner.seen):

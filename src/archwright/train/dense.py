@@ -44,7 +44,7 @@ class DenseStepper:
         self._programs: dict[int, Program] = {}
 
     def epoch(self) -> AbstractContextManager[None]:
-        """Let calls cost less."""
+        """Run the steps in inference mode, where calls cost less."""
         return torch.inference_mode()
 
     def gradients(self, rows: Tensor, loss: Tensor) -> None:

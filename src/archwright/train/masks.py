@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from archwright.train.streams import dropout_threshold
+from archwright.train.streams import dropout_threshold, random_bits
 
 __all__ = ["Masks"]
 
@@ -50,7 +50,6 @@ class Masks:
                 drawn.append((layer, features))
         lengths = [-(-width * rows // _PER_WORD) * _PER_WORD for _, width in drawn]
         self._words = torch.empty(sum(lengths) // _PER_WORD, dtype=torch.int64)
-        self._bits = self._words.view(torch.int16)
         self._values, self._threshold, self._scale = torch.empty(3, sum(lengths), dtype=dtype)
         start = 0
         for (layer, width), length in zip(drawn, lengths, strict=True):
@@ -67,5 +66,5 @@ class Masks:
     def draw(self) -> None:
         """Fill all masks anew."""
         if len(self._words):
-            self._words.random_(-(2**63), None, generator=self._rng)
-            self._values.copy_(self._bits).ge_(self._threshold).mul_(self._scale)
+            bits = random_bits(self._words, self._rng)
+            self._values.copy_(bits).ge_(self._threshold).mul_(self._scale)

@@ -85,7 +85,6 @@ class Program:
     ) -> None:
         self.flat, self.rows = flat, rows
         self.masks = Masks(layers, inputs.shape[1], rows, rng=rng, dtype=inputs.dtype)
-        self.counts: list[Tensor] = []  # of batches, in the layers that track them
         self._scratch: dict[int, Tensor] = {}
         self._forward: list[Call] = []
         self._backward: list[Call] = []  # in the order of running
@@ -105,8 +104,6 @@ class Program:
         self._head.run(targets, rows, loss)
         for call in self._backward:
             call()
-        if self.counts:
-            torch._foreach_add_(self.counts, 1)
 
     def add(self, forward: list[Call], backward: list[Call]) -> None:
         """Append the calls of a layer; backward passes run in the opposite order of layers."""
@@ -220,7 +217,6 @@ def _batch_norm(program: Program, layer: nn.Module, x: _Value) -> _Value:
     assert running_var is not None
     assert count is not None
     assert follow is not None
-    program.counts.append(count)
     wanted = x.wanted
     y = program.new_data(len(x.data), x)
     c = program.new_data(len(x.data), x) if x.kept else x.data
@@ -242,6 +238,7 @@ def _batch_norm(program: Program, layer: nn.Module, x: _Value) -> _Value:
         torch.mul(c, scale, out=y).add_(shift)
         running_mean.lerp_(means, follow)
         running_var.lerp_(variances, follow)
+        count.add_(1)
 
     def backward() -> None:
         torch.mul(dy, c, out=work)

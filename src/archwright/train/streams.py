@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from archwright.seeding import derive_seed
 
-__all__ = ["Streams", "dropout_mask", "dropout_threshold", "own_dropout"]
+__all__ = ["Streams", "dropout_mask", "dropout_threshold", "own_dropout", "random_bits"]
 
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
@@ -87,9 +87,13 @@ def dropout_mask(mask: Tensor, p: float, rng: torch.Generator) -> Tensor:
     if p == 1:
         return mask.zero_()
     words = torch.empty((mask.numel() + 3) // 4, dtype=torch.int64, device=mask.device)
-    words.random_(-(2**63), None, generator=rng)
-    mask.copy_(words.view(torch.int16)[: mask.numel()].view(mask.shape))
+    mask.copy_(random_bits(words, rng)[: mask.numel()].view(mask.shape))
     return mask.ge_(dropout_threshold(p)).mul_(1 / (1 - p))
+
+
+def random_bits(words: Tensor, rng: torch.Generator) -> Tensor:
+    """Fill int64 words `(n,)` with random bits; return them sixteen by sixteen, int16 `(4 n,)`."""
+    return words.random_(-(2**63), None, generator=rng).view(torch.int16)
 
 
 def dropout_threshold(p: float) -> int:
